@@ -1,0 +1,72 @@
+"""Where code came from and which part of it is meant."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from shapeguard.records.codec import Fields, Json, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Record):
+    """A range in one source text: lines count from 1, columns from 0 in code points of the text as the user wrote it."""
+
+    source: int
+    """Index into `Report.sources`."""
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "source": self.source,
+            "line": self.line,
+            "column": self.column,
+            "end_line": self.end_line,
+            "end_column": self.end_column,
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(
+            fields.integer("source"),
+            fields.integer("line"),
+            fields.integer("column"),
+            fields.integer("end_line"),
+            fields.integer("end_column"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Record):
+    """One text that was executed, or whose functions ran."""
+
+    uri: str
+    kind: str
+    """cell | script | module | notebook"""
+    cell_id: str | None = None
+    execution_count: int | None = None
+    sha256: str = ""
+    process: str | None = None
+    """Rank or worker, where there are several."""
+
+    def as_json(self) -> dict[str, Json]:
+        return {
+            "uri": self.uri,
+            "kind": self.kind,
+            "cell_id": self.cell_id,
+            "execution_count": self.execution_count,
+            "sha256": self.sha256,
+            "process": self.process,
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(
+            fields.text("uri"),
+            fields.text("kind"),
+            fields.optional_text("cell_id"),
+            fields.optional_integer("execution_count"),
+            fields.text("sha256"),
+            fields.optional_text("process"),
+        )

@@ -27,9 +27,12 @@ def brief(spec: Spec) -> str:
 
     >>> brief(Spec(kind="tensor", type="torch.Tensor", shape=(6, 10), dtype="int64"))
     'i64[6, 10]'
+    >>> brief(Spec(kind="container", type="dict", traits=(("len", "2"),)))
+    'dict of 2'
     """
     if spec.shape is None:
-        return spec.type.rpartition(".")[2]
+        name = spec.type.rpartition(".")[2]
+        return f"{name} of {spec.trait('len') or '…'}" if spec.kind == "container" else name
     dtype = spec.dtype or "?"
     return f"{SHORT_DTYPES.get(dtype, dtype)}{shape_text(spec)}"
 

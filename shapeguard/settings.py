@@ -93,10 +93,9 @@ def change(name: str, value: object, *, where: str = "set") -> None:
 
 
 def _read(option: Option, name: str, value: object, where: str) -> Any:
+    # A boolean keeps its own text, "True", which no option takes: as a number it would read as 1.
     text = " ".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
     try:
-        if isinstance(value, bool):
-            raise ValueError  # noqa: TRY301  True would read as the number 1
         return option.read(text.strip())
     except ValueError:
         message = f"{where}: {name} takes {option.takes}; got {text!r}"

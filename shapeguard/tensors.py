@@ -92,7 +92,9 @@ def static_attribute(owner: object, name: str) -> Any:
     if found is MISSING:
         return module_entry(owner, name)
     # A function, property or other descriptor of the class would have to be called to know the value.
-    return MISSING if hasattr(type(found), "__get__") and found is not _instance_dict(owner).get(name, MISSING) else found
+    return (
+        MISSING if hasattr(type(found), "__get__") and found is not _instance_dict(owner).get(name, MISSING) else found
+    )
 
 
 # --- one value
@@ -193,7 +195,7 @@ def _tensor(value: Any, depth: int) -> Spec:
 def _careful_tensor(value: Any, _depth: int) -> Spec:
     torch = sys.modules["torch"]
     reader = _Reader(torch, value)
-    if _is_uninitialized(torch, value):
+    if _is_uninitialized(value):
         dtype, requires_grad = reader.read("dtype", None), reader.read("requires_grad", None)
         return Spec(
             "tensor",
@@ -241,7 +243,7 @@ def _tensor_traits(torch: ModuleType, value: Any, layout: object) -> Iterator[tu
             yield "placements", str(placements)
 
 
-def _is_uninitialized(torch: ModuleType, value: object) -> bool:
+def _is_uninitialized(value: object) -> bool:
     parameter = sys.modules.get("torch.nn.parameter")
     mixin = getattr(parameter, "UninitializedTensorMixin", None)
     return mixin is not None and issubclass(type(value), mixin)
@@ -259,9 +261,8 @@ def _dtype_name(dtype: object) -> str | None:
 
 
 def _nbytes(shape: tuple[Size, ...] | None, dtype: Any) -> int | None:
-    if shape is None or not all(type(size) is int for size in shape):
-        return None
-    return prod(shape) * int(dtype.itemsize)  # type: ignore[arg-type]  # all ints, as just checked
+    sizes = [size for size in shape or () if isinstance(size, int)]
+    return None if shape is None or len(sizes) < len(shape) else prod(sizes) * int(dtype.itemsize)
 
 
 # --- modules
@@ -315,7 +316,6 @@ class _Tally:
         self._seen: set[int] = set()
 
     def count(self, root: object) -> None:
-        torch = sys.modules["torch"]
         stack = [root]
         while stack and not self.capped:
             module = stack.pop()
@@ -327,21 +327,20 @@ class _Tally:
             for parameter in list(parameters.values()) if isinstance(parameters, dict) else ():
                 if parameter is not None and id(parameter) not in self._seen:
                     self._seen.add(id(parameter))
-                    self._count_one(torch, parameter)
+                    self._count_one(parameter)
             children = state.get("_modules")
             if isinstance(children, dict):
                 stack.extend(child for child in children.values() if child is not None)
 
-    def _count_one(self, torch: ModuleType, parameter: object) -> None:
+    def _count_one(self, parameter: object) -> None:
         if len(self._seen) > MAX_PARAMETERS:
             self.capped = True
             return
-        if _is_uninitialized(torch, parameter):
+        if _is_uninitialized(parameter):
             self.uninitialized += 1
             return
         spec = _tensor(parameter, 0)
-        sizes = [size for size in spec.shape or () if type(size) is int]
-        numel = prod(sizes)
+        numel = prod(size for size in spec.shape or () if isinstance(size, int))
         self.parameters += numel
         self.trainable += numel if spec.requires_grad else 0
         self.nbytes += spec.nbytes or 0
@@ -375,8 +374,10 @@ def _is_array_like(value: object) -> bool:
     Attributes that only `__getattr__` would give (mocks, lazy proxies) are not asked for, nor are properties of
     classes that the program itself defines.
     """
-    return not isinstance(value, type) and isinstance(_array_attribute(value, "shape"), tuple) and (
-        _array_attribute(value, "dtype") is not None
+    return (
+        not isinstance(value, type)
+        and isinstance(_array_attribute(value, "shape"), tuple)
+        and (_array_attribute(value, "dtype") is not None)
     )
 
 
@@ -407,7 +408,7 @@ def _array_like(value: Any, _depth: int) -> Spec:
 # --- containers
 
 
-def _entries(value: object) -> tuple[int, Iterator[tuple[str, object]]] | None:
+def _entries(value: Any) -> tuple[int, Iterator[tuple[str, object]]] | None:
     """Length and entries of a container, read through the builtin types' own methods; None for what is none."""
     kind = type(value)
     if issubclass(kind, collections.OrderedDict):
@@ -416,7 +417,7 @@ def _entries(value: object) -> tuple[int, Iterator[tuple[str, object]]] | None:
         return dict.__len__(value), _keyed(dict.items(value))
     if issubclass(kind, tuple):
         fields = inspect.getattr_static(kind, "_fields", None)
-        values = tuple.__iter__(value)
+        values: Iterator[Any] = tuple.__iter__(value)
         if isinstance(fields, tuple) and len(fields) == tuple.__len__(value):
             return len(fields), zip(map(str, fields), values, strict=True)
         return tuple.__len__(value), _numbered(values)
@@ -482,7 +483,12 @@ _HANDLERS: tuple[tuple[Callable[[Any], bool], Callable[[Any, int], Spec]], ...] 
     (_is_container, _container),
     (_is_array_like, _array_like),
 )
-_KINDS_OF_HANDLERS = {_tensor: "tensor", _careful_tensor: "tensor", _module: "module", _container: "container"}
+_KINDS_OF_HANDLERS: dict[Callable[[Any, int], Spec], str] = {
+    _tensor: "tensor",
+    _careful_tensor: "tensor",
+    _module: "module",
+    _container: "container",
+}
 
 
 def _unreadable_kind(handler: Callable[[Any, int], Spec]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 from shapeguard.errors import RecordError
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Size: TypeAlias = int | str
 """The extent of one dim: an int, or a string where it is symbolic or jagged ("s26", "j1")."""
 
@@ -25,7 +25,7 @@ class Record:
     @classmethod
     def read(cls, fields: "Fields") -> Self:
         """The record that `fields` describe; keys that it does not know are ignored."""
-        raise TypeError(cls.__name__)
+        raise TypeError(cls.__name__, fields)
 
     def to_json(self) -> str:
         """The record as one line of JSON.

@@ -47,9 +47,7 @@ class Conflict(Record):
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(
-            fields.integer("operand"), fields.optional_integer("dim"), fields.text("what"), fields.size("value")
-        )
+        return cls(fields.integer("operand"), fields.optional_integer("dim"), fields.text("what"), fields.size("value"))
 
 
 @dataclass(frozen=True, slots=True)

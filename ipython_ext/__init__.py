@@ -1,0 +1,145 @@
+"""The IPython extension: `%load_ext shapeguard` annotates every cell, `%unload_ext shapeguard` restores everything."""
+
+import linecache
+import sys
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ipython_ext.capture import Capture, CellRun
+from ipython_ext.configuration import Shapeguard, apply_project_file
+from ipython_ext.faults import Faults
+from ipython_ext.magics import ShapeguardMagics, Switch
+from ipython_ext.muting import directive_transformer
+from ipython_ext.positions import CellText
+from ipython_ext.publish import publish_report
+from shapeguard import session
+from shapeguard import settings as options
+from shapeguard.errors import SettingsError
+from shapeguard.observation import Recorder
+from shapeguard.records import Report
+
+__all__ = ["Extension", "load_ipython_extension", "unload_ipython_extension"]
+
+_loaded: "WeakKeyDictionary[Any, Extension]" = WeakKeyDictionary()
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Annotate the cells of `shell`; loading twice changes nothing."""
+    if shell not in _loaded:
+        extension = Extension(shell)
+        _loaded[shell] = extension
+        extension.load()
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Leave `shell` as it was before `load_ipython_extension`."""
+    extension = _loaded.pop(shell, None)
+    if extension is not None:
+        extension.unload()
+
+
+class Extension:
+    """Everything that is put into one shell, and taken out again."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.faults = Faults()
+        self.capture = Capture(shell, self.faults)
+        self.reports: list[Report] = []
+        """The report of the last cell, nested cells included, outermost first."""
+        self._magics: ShapeguardMagics | None = None
+        self._shadowed: dict[tuple[str, str], Any] = {}
+        self._transformer = directive_transformer()
+
+    # --- in and out
+
+    def load(self) -> None:
+        """Options first, so that a mistake in them is told before anything is hooked."""
+        options.reset()
+        try:
+            apply_project_file(Path.cwd())
+        except SettingsError as error:
+            sys.stderr.write(f"shapeguard: {error}; this file's options are left out\n")
+        configuration = Shapeguard(parent=self.shell)
+        self.shell.configurables.append(configuration)
+        self._register_magics(configuration)
+        self.shell.input_transformers_cleanup.append(self._transformer)
+        self.shell.events.register("post_run_cell", self._after_cell)
+        self.capture.install()
+
+    def unload(self) -> None:
+        """Take out what `load` put in."""
+        self.capture.uninstall()
+        _without(self.shell.events.callbacks["post_run_cell"], self._after_cell)
+        _without(self.shell.input_transformers_cleanup, self._transformer)
+        self.shell.configurables[:] = [c for c in self.shell.configurables if not isinstance(c, Shapeguard)]
+        self._unregister_magics()
+        options.reset()
+        self.reports.clear()
+
+    def _register_magics(self, configuration: Shapeguard) -> None:
+        manager = self.shell.magics_manager
+        switch = Switch(self._turn, self._state)
+        self._magics = ShapeguardMagics(self.shell, configuration, switch)
+        for kind, names in self._magics.magics.items():
+            for name in names:
+                if name in manager.magics[kind]:
+                    self._shadowed[kind, name] = manager.magics[kind][name]
+        manager.register(self._magics)
+
+    def _unregister_magics(self) -> None:
+        manager = self.shell.magics_manager
+        if self._magics is None:
+            return
+        for kind, names in self._magics.magics.items():
+            for name in names:
+                manager.magics[kind].pop(name, None)
+        for (kind, name), magic in self._shadowed.items():
+            manager.magics[kind][name] = magic
+        manager.registry.pop(type(self._magics).__name__, None)
+        self._magics = None
+
+    def _turn(self, on: bool) -> None:  # noqa: FBT001  called by Switch alone
+        self.capture.active = on
+
+    def _state(self) -> str:
+        state = "on" if self.capture.active else "off"
+        return f"{state}, with {self.faults.count} faults, last: {self.faults.last}" if self.faults.count else state
+
+    # --- after each cell
+
+    def _after_cell(self, result: Any = None) -> None:
+        """Show what the cell gave. IPython prints the traceback of whatever escapes a callback: nothing must."""
+        try:
+            self.faults.shielded(self._show, result)
+            self.faults.tell()
+        except KeyboardInterrupt:
+            # It came while the block was being drawn: the cell itself is over, and only the block is lost.
+            return
+
+    def _show(self, result: Any) -> None:
+        finished = self.capture.take_finished(result)
+        if not finished:
+            return
+        if any(run.missed_statements() for run in finished):
+            # Another extension undid a wrapper of its own, and ours with it.
+            self.capture.install()
+        self.reports = [self._report(run, run.recorder) for run in finished if run.recorder is not None]
+        for report in self.reports:
+            publish_report(self.shell, report)
+
+    def _report(self, run: CellRun, recorder: Recorder) -> Report:
+        return session.cell_report(
+            run.raw_cell,
+            CellText(run.raw_cell, linecache.getlines(run.filename)),
+            recorder,
+            run.result.error_in_exec,
+            cell_id=getattr(run.result.info, "cell_id", None),
+            count=run.result.execution_count,
+            out=self.shell.displayhook.prompt_count,
+        )
+
+
+def _without(entries: list[Any], entry: Any) -> None:
+    entries[:] = [kept for kept in entries if kept is not entry and kept != entry]

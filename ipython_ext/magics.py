@@ -1,0 +1,178 @@
+"""`%shapeguard` and `%shapes`."""
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from ipython_ext.configuration import Shapeguard
+from ipython_ext.muting import DIRECTIVES
+from ipython_ext.publish import publish_table
+from shapeguard import settings as options
+from shapeguard.errors import SettingsError
+from shapeguard.notation import brief
+from shapeguard.observation.readback import read_target
+from shapeguard.records import Spec
+from shapeguard.rendering.rows import Row, Selection, Table, note, shortened
+from shapeguard.tensors import MISSING, describe, is_tensor_like
+
+
+@magics_class
+class ShapeguardMagics(Magics):
+    """The line magics `%shapeguard` and `%shapes`, and what `%%shapes` says where it is used wrongly."""
+
+    def __init__(self, shell: Any, configuration: Shapeguard, switch: "Switch") -> None:
+        super().__init__(shell)
+        self._shell = shell
+        self._configuration = configuration
+        self._switch = switch
+
+    @line_magic
+    def shapeguard(self, line: str) -> None:
+        """Annotations on or off, their state, and options.
+
+        %shapeguard on | off | status | set OPTION VALUE
+        """
+        words = line.split(maxsplit=2)
+        match words:
+            case ["on"]:
+                self._switch.turn(on=True)
+            case ["off"]:
+                self._switch.turn(on=False)
+            case [] | ["status"]:
+                print(self._status())  # noqa: T201  what a magic says goes to standard output
+            case ["set", name, value]:
+                self._set(name, value)
+            case ["set", name] if name in options.OPTIONS:
+                self._set(name, "")
+            case ["set", *_]:
+                message = f"%shapeguard set OPTION VALUE; options are {', '.join(options.OPTIONS)}"
+                raise UsageError(message)
+            case _:
+                message = f"%shapeguard: {line.strip()!r} is not valid; valid are on, off, status, set OPTION VALUE"
+                raise UsageError(message)
+
+    def _set(self, name: str, value: str) -> None:
+        try:
+            options.change(name, value, where="%shapeguard set")
+        except SettingsError as error:
+            raise UsageError(str(error)) from None
+        current = getattr(options.settings, name)
+        setattr(self._configuration, name, list(current) if isinstance(current, tuple) else current)
+
+    def _status(self) -> str:
+        chosen = ", ".join(f"{name}={_option_text(getattr(options.settings, name))}" for name in options.OPTIONS)
+        return f"shapeguard is {self._switch.state()}; {chosen}"
+
+    @magic_arguments()
+    @argument("names", nargs="*", help="names or patterns: X, net.0.weight, W*")
+    @argument("--kind", choices=options.KINDS, help="only this kind of value")
+    @line_cell_magic
+    def shapes(self, line: str, cell: str | None = None) -> None:
+        """Every tensor-like name of the namespace, largest first; with names, those and what they hold."""
+        if cell is not None:
+            message = (
+                f"%%shapes: {line.strip()!r} is not valid on the first line of a cell; valid: {', '.join(DIRECTIVES)}"
+            )
+            raise UsageError(message)
+        arguments = parse_argstring(self.shapes, line)
+        kinds = (arguments.kind,) if arguments.kind else options.KINDS
+        names = [name.strip("'\"") for name in arguments.names]
+        found = list(self._found(names, Selection(kinds=kinds)))
+        if not found:
+            kind = f" of kind {arguments.kind}" if arguments.kind else ""
+            print(f"no tensors, arrays or modules{kind} in the namespace")  # noqa: T201
+            return
+        publish_table(self._shell, Table(tuple(found)), "shapes in the namespace")
+
+    def _found(self, names: list[str], selection: Selection) -> Iterator[Row]:
+        every = self._namespace()
+        if not names:
+            yield from _rows(every, selection)
+            return
+        for name in names:
+            if any(sign in name for sign in "*?") and not name.endswith("]"):
+                yield from _rows(every, Selection(kinds=selection.kinds, names=(name,)))
+                continue
+            spec = self._spec_of(name)
+            if spec is None or not is_tensor_like(spec):
+                known = ", ".join(sorted(every)) or "none"
+                what = "is not defined" if spec is None else f"is a {spec.type}, which has no shape"
+                message = f"%shapes: {name!r} {what}; names with shapes are: {known}"
+                raise UsageError(message)
+            yield _row(name, spec)
+            yield from (_row(f"{name}[{key!r}]", item) for key, item in spec.items if is_tensor_like(item))
+
+    def _namespace(self) -> dict[str, Spec]:
+        """The user's own names, without the shell's, each with what it is."""
+        space, hidden = self._shell.user_ns, self._shell.user_ns_hidden
+        specs = {
+            name: describe(value)
+            for name, value in list(space.items())
+            if not name.startswith("_") and not (name in hidden and hidden[name] is value)
+        }
+        return {name: spec for name, spec in specs.items() if is_tensor_like(spec)}
+
+    def _spec_of(self, name: str) -> Spec | None:
+        try:
+            target = ast.parse(name, mode="eval").body
+        except SyntaxError:
+            return None
+        if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+            return None
+        shown, value = read_target(target, self._shell.user_ns)
+        return None if value is MISSING or shown is not target else describe(value)
+
+
+class Switch:
+    """What `%shapeguard on`, `off` and `status` act on."""
+
+    def __init__(self, turn: Callable[[bool], None], state: Callable[[], str]) -> None:
+        self._turn = turn
+        self.state = state
+
+    def turn(self, *, on: bool) -> None:
+        """Annotations on or off."""
+        self._turn(on)
+
+
+def _rows(specs: dict[str, Spec], selection: Selection) -> Iterator[Row]:
+    chosen = [(name, spec) for name, spec in specs.items() if selection.admits(name, spec)]
+    for name, spec in sorted(chosen, key=lambda pair: -total_bytes(pair[1])):
+        yield _row(name, spec)
+
+
+def _row(name: str, spec: Spec) -> Row:
+    said = note(spec)
+    size = bytes_text(total_bytes(spec))
+    return Row(shortened(name), brief(spec), f"{size}, {said}" if said else size)
+
+
+def total_bytes(spec: Spec) -> int:
+    """Bytes of a value, of a container those of the entries that were looked at."""
+    if spec.kind == "container":
+        return sum(total_bytes(item) for _, item in spec.items)
+    return spec.nbytes or 0
+
+
+def bytes_text(count: int) -> str:
+    """A number of bytes for people, in powers of 1000.
+
+    >>> bytes_text(999), bytes_text(1920)
+    ('999 B', '1.9 kB')
+    """
+    if count < 1000:  # noqa: PLR2004
+        return f"{count} B"
+    size = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        size /= 1000
+        if size < 999.95:  # noqa: PLR2004  what would round to 1000.0 is 1.0 of the next unit
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} PB"
+
+
+def _option_text(value: object) -> str:
+    return (" ".join(map(str, value)) or "(none)") if isinstance(value, tuple) else str(value)

@@ -1,0 +1,58 @@
+"""From places in a syntax tree to spans of the text as the user wrote it."""
+
+import ast
+
+from shapeguard.records import Span
+
+
+class SourceText:
+    """One source text, split into lines once; turns nodes into Spans and Spans into what stands there.
+
+    >>> text = SourceText("é = f()")
+    >>> text.span(ast.parse("é = f()").body[0].targets[0]).end_column
+    1
+    """
+
+    __slots__ = ("lines", "source")
+
+    def __init__(self, text: str, source: int = 0) -> None:
+        self.lines = text.splitlines() or [""]
+        self.source = source
+
+    def span(self, node: ast.AST) -> Span:
+        """The range of `node`; syntax trees count columns in UTF-8 bytes, a Span in code points."""
+        line, column, end_line, end_column = place(node)
+        return Span(
+            self.source,
+            line,
+            _code_points(self._line(line), column),
+            end_line,
+            _code_points(self._line(end_line), end_column),
+        )
+
+    def written(self, span: Span) -> str:
+        """The text at `span`, on one line."""
+        if span.line == span.end_line:
+            return self._line(span.line)[span.column : span.end_column]
+        parts = [self._line(span.line)[span.column :]]
+        parts += [self._line(number) for number in range(span.line + 1, span.end_line)]
+        parts.append(self._line(span.end_line)[: span.end_column])
+        return " ".join(part.strip() for part in parts)
+
+    def _line(self, number: int) -> str:
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+
+def place(node: ast.AST) -> tuple[int, int, int, int]:
+    """First line, first byte column, last line, last byte column of a node; zeros where an AST pass left none."""
+    line: int = getattr(node, "lineno", 0)
+    column: int = getattr(node, "col_offset", 0)
+    end_line: int = getattr(node, "end_lineno", None) or line
+    end_column = getattr(node, "end_col_offset", None)
+    return line, column, end_line, column if end_column is None else end_column
+
+
+def _code_points(line: str, column: int) -> int:
+    if line.isascii():
+        return column
+    return len(line.encode()[:column].decode(errors="ignore"))

@@ -1,0 +1,199 @@
+"""What the statements of one source bound, in the order in which they ran."""
+
+import ast
+import weakref
+from collections.abc import Mapping
+from time import perf_counter_ns
+from types import CodeType
+from typing import Any, NamedTuple
+
+from shapeguard.observation.bindings import Binding, bindings_of, simple_target
+from shapeguard.observation.lines import LineWatch, watch_lines
+from shapeguard.observation.readback import read_target
+from shapeguard.records import Spec
+from shapeguard.tensors import MISSING, describe, is_tensor_like, version
+
+
+class Sighting(NamedTuple):
+    """One value that was seen: where its target stands in the syntax tree, and what it was."""
+
+    node: ast.expr
+    role: str
+    spec: Spec
+
+
+class Recorder:
+    """Watches the top-level statements of one source run in one namespace; holds Specs, and no value of the user's.
+
+    Call `begin` before each statement and `end` after the last; not thread-safe, one Recorder belongs to one run.
+    """
+
+    __slots__ = (
+        "_before",
+        "_bindings",
+        "_namespace",
+        "_open",
+        "_results",
+        "_walrus",
+        "_watch",
+        "elapsed_ns",
+        "sightings",
+    )
+
+    def __init__(self, namespace: Mapping[str, Any], *, walrus: bool = True) -> None:
+        """Watch statements that run in `namespace`; `walrus=False` promises that no statement holds a `:=`."""
+        self._namespace = namespace
+        self._walrus = walrus
+        self._open: ast.stmt | None = None
+        self._bindings: tuple[Binding, ...] = ()
+        self._before: tuple[_Token | None, ...] = ()
+        self._watch: LineWatch | None = None
+        self._results: list[Sighting] = []
+        self.sightings: list[Sighting] = []
+        self.elapsed_ns = 0
+        """What watching has cost so far."""
+
+    def begin(self, statement: ast.stmt, code: CodeType | None = None) -> None:
+        """A statement is about to run, and the one before it has completed."""
+        started = perf_counter_ns()
+        if self._open is not None:
+            self._close(None)
+        self._open = statement
+        if self._walrus or simple_target(statement) is None:
+            self._prepare(bindings_of(statement), code)
+        self.elapsed_ns += perf_counter_ns() - started
+
+    def begin_opaque(self, statement: ast.stmt, body: list[ast.stmt]) -> None:
+        """A call that runs `body` in the namespace by its own means is about to run (a cell magic)."""
+        if self._open is not None:
+            self._close(None)
+        self._open = statement
+        inner = (binding for part in body for binding in bindings_of(part))
+        # Such a call may swallow what its body raises, so that only a new value proves that it was bound.
+        self._prepare(tuple(Binding(b.target, certain=False, span=b.span) for b in inner), None)
+
+    def end(self, raised_at: int | None = None) -> None:
+        """The last statement has completed, or has raised at line `raised_at` (0 where that is not known)."""
+        started = perf_counter_ns()
+        if self._open is not None:
+            self._close(raised_at)
+        self.elapsed_ns += perf_counter_ns() - started
+
+    def result(self, node: ast.expr, value: object) -> None:
+        """The statement that is open displays `value`."""
+        started = perf_counter_ns()
+        spec = describe(value)
+        if is_tensor_like(spec):
+            # Kept until the statement closes: what it bound on the way comes first.
+            self._results.append(Sighting(node, "result", spec))
+        self.elapsed_ns += perf_counter_ns() - started
+
+    def _prepare(self, bindings: tuple[Binding, ...], code: CodeType | None) -> None:
+        self._bindings = bindings
+        if all(binding.certain for binding in bindings) and not _may_half_run(self._open):
+            return
+        self._before = tuple(_token(read_target(b.target, self._namespace)[1]) for b in bindings)
+        lines = frozenset(_lines_of_interest(bindings))
+        if code is not None and lines:
+            self._watch = watch_lines(code, lines)
+            self._watch.start()
+
+    def _close(self, raised_at: int | None) -> None:
+        self._close_bindings(raised_at)
+        if self._results:
+            self.sightings += self._results
+            self._results.clear()
+
+    def _close_bindings(self, raised_at: int | None) -> None:
+        statement, bindings, before = self._open, self._bindings, self._before
+        hits: set[int] | None = None
+        complete = False
+        if self._watch is not None:
+            complete = self._watch.stop()
+            hits = self._watch.hits
+        self._open, self._bindings, self._before, self._watch = None, (), (), None
+        if not bindings:
+            target = None if statement is None or self._walrus else simple_target(statement)
+            if target is not None and raised_at is None:
+                self._see(target, self._namespace.get(target.id, MISSING))
+            return
+        seen: dict[str, Sighting] = {}
+        for index, binding in enumerate(bindings):
+            shown, value = read_target(binding.target, self._namespace)
+            if value is MISSING:
+                continue
+            changed = _changed(before[index], value) if before else raised_at is None
+            if not _ran(binding, changed=changed, hits=hits, complete=complete, raised_at=raised_at):
+                continue
+            spec = describe(value)
+            if is_tensor_like(spec):
+                key = ast.unparse(shown) if not isinstance(shown, ast.Name) else shown.id
+                # One statement binds a name last where it stands last; the values before that are gone.
+                seen.pop(key, None)
+                seen[key] = Sighting(shown, "binding", spec)
+        self.sightings.extend(seen.values())
+
+    def _see(self, node: ast.expr, value: object) -> None:
+        if value is MISSING:
+            return
+        spec = describe(value)
+        if is_tensor_like(spec):
+            self.sightings.append(Sighting(node, "binding", spec))
+
+
+class _Token(NamedTuple):
+    """What tells later whether a target still holds the same object, unchanged; keeps nothing alive."""
+
+    identity: int
+    reference: weakref.ref[Any] | None
+    version: int | None
+
+
+def _token(value: object) -> _Token | None:
+    if value is MISSING:
+        return None
+    try:
+        reference = weakref.ref(value)
+    except TypeError:  # numbers, lists and dicts take no weak reference: their identity must do
+        reference = None
+    return _Token(id(value), reference, version(value))
+
+
+def _changed(before: _Token | None, value: object) -> bool:
+    if before is None or before.identity != id(value):
+        return True
+    if before.reference is not None and before.reference() is not value:
+        return True
+    return before.version != version(value)
+
+
+def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bool, raised_at: int | None) -> bool:
+    """Whether a target was bound by the statement that has just run; in doubt, only a new value counts as proof."""
+    if raised_at is None and binding.certain:
+        return True
+    if hits is None or binding.line is None:
+        return changed
+    if binding.line not in hits:
+        return changed and not complete
+    if raised_at is not None and binding.span[0] <= raised_at <= binding.span[1]:
+        return changed
+    if not binding.fragile or binding.next_line in hits:
+        return True
+    if binding.handlers and complete and not hits.intersection(binding.handlers):
+        return True
+    return changed or binding.in_place
+
+
+def _lines_of_interest(bindings: tuple[Binding, ...]) -> set[int]:
+    lines: set[int] = set()
+    for binding in bindings:
+        lines.update(line for line in (binding.line, binding.next_line) if line is not None)
+        lines.update(binding.handlers)
+    return lines
+
+
+def _may_half_run(statement: ast.stmt | None) -> bool:
+    """Whether a statement that raises may have bound something before it did."""
+    return isinstance(
+        statement, (ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.For, ast.AsyncFor, ast.While, ast.If, ast.Match)
+    )

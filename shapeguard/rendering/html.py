@@ -1,0 +1,49 @@
+"""Reports as one compact HTML block: no script, everything escaped, the colours of whatever theme surrounds it."""
+
+from html import escape
+
+from shapeguard.records import Report
+from shapeguard.rendering.rows import ALL, Row, Selection, Table, rows_of
+
+# Colours are inherited, so that one block suits light and dark themes; the doubled class outweighs the table styles
+# that notebooks apply to every output.
+STYLE = (
+    "<style>"
+    ".shapeguard.shapeguard table{border-collapse:collapse;margin:.2em 0;border:0;font-size:.85em;color:inherit;"
+    "font-family:var(--jp-code-font-family,ui-monospace,monospace);border-left:2px solid currentColor}"
+    ".shapeguard.shapeguard tr,.shapeguard.shapeguard tr:nth-child(even){background:none}"
+    ".shapeguard.shapeguard :is(th,td){padding:.05em .9em .05em .6em;border:0;text-align:left;vertical-align:top;"
+    "background:none;color:inherit;font-weight:normal;white-space:pre-wrap;overflow-wrap:anywhere}"
+    ".shapeguard.shapeguard th[scope=row]{font-weight:600}"
+    ".shapeguard.shapeguard td:nth-child(3),.shapeguard.shapeguard p{opacity:.8}"
+    ".shapeguard.shapeguard p{margin:.1em .6em;font-size:.85em}"
+    ".shapeguard.shapeguard thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
+    "</style>"
+)
+
+
+def block(report: Report, selection: Selection = ALL) -> str:
+    """One cell's report; empty where there is nothing to say.
+
+    >>> block(Report(sources=()))
+    ''
+    """
+    table = rows_of(report.observations, selection)
+    messages = [finding.message for finding in report.findings]
+    return table_block(table, "shapes of this cell", messages)
+
+
+def table_block(table: Table, label: str, messages: list[str] | None = None, more: str = "%shapes shows all") -> str:
+    """A table with a label for screen readers, and paragraphs below it."""
+    paragraphs = [f"<p>{table.more} more ({escape(more)})</p>"] if table.more else []
+    paragraphs += [f"<p>{escape(message)}</p>" for message in messages or ()]
+    if not table.rows and not paragraphs:
+        return ""
+    rows = "".join(map(_row, table.rows))
+    head = "<thead><tr><th scope=col>name</th><th scope=col>value</th><th scope=col>details</th></tr></thead>"
+    body = f'<table aria-label="{escape(label)}">{head}<tbody>{rows}</tbody></table>' if rows else ""
+    return f'<div class="shapeguard">{STYLE}{body}{"".join(paragraphs)}</div>'
+
+
+def _row(row: Row) -> str:
+    return f"<tr><th scope=row>{escape(row.name)}</th><td>{escape(row.brief)}</td><td>{escape(row.note)}</td></tr>"

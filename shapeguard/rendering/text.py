@@ -1,0 +1,77 @@
+"""Reports as aligned plain text, coloured where the transport says so."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from shapeguard.records import Finding, Report
+from shapeguard.rendering.rows import ALL, Row, Selection, Table, rows_of
+
+Paint: TypeAlias = Callable[[str, str], str]
+"""`(role, text) -> text` where role is name, brief, note, error or warning."""
+
+
+def plain(_role: str, text: str) -> str:
+    """No colour."""
+    return text
+
+
+def report_text(report: Report, selection: Selection = ALL, paint: Paint = plain) -> str:
+    """What a terminal shows of one report; empty where there is nothing to say.
+
+    >>> report_text(Report(sources=()))
+    ''
+    """
+    parts = [rows_text(rows_of(report.observations, selection), paint)]
+    parts += [_finding_text(finding, paint) for finding in report.findings if not _already_said(finding, report)]
+    return "\n".join(part for part in parts if part)
+
+
+def rows_text(table: Table, paint: Paint = plain, more: str = "%shapes shows all") -> str:
+    """The rows, aligned, two spaces in.
+
+    >>> print(rows_text(Table((Row("X", "f32[6, 8]", "leaf"), Row("mask", "i64[6]", "")))))
+      X      f32[6, 8]   leaf
+      mask   i64[6]
+    """
+    name_width = max((display_width(row.name) for row in table.rows), default=0)
+    brief_width = max((display_width(row.brief) for row in table.rows), default=0)
+    lines = [_line(row, name_width, brief_width, paint) for row in table.rows]
+    if table.more:
+        lines.append(paint("note", f"  {table.more} more ({more})"))
+    return "\n".join(lines)
+
+
+def _line(row: Row, name_width: int, brief_width: int, paint: Paint) -> str:
+    gap = "   "
+    text = f"  {paint('name', row.name)}{' ' * (name_width - display_width(row.name))}{gap}{paint('brief', row.brief)}"
+    if not row.note:
+        return text
+    return f"{text}{' ' * (brief_width - display_width(row.brief))}{gap}{paint('note', row.note)}"
+
+
+def display_width(text: str) -> int:
+    """Terminal cells that `text` takes.
+
+    >>> display_width("X"), display_width("形")
+    (1, 2)
+    """
+    if text.isascii():
+        return len(text)
+    # Imported where it is needed: nearly every name is ASCII.
+    from wcwidth import wcswidth  # noqa: PLC0415
+
+    width: int = wcswidth(text)
+    return len(text) if width < 0 else width
+
+
+def _finding_text(finding: Finding, paint: Paint) -> str:
+    where = "" if finding.span is None else f"line {finding.span.line}: "
+    first = f"  {paint(finding.severity, finding.severity)}   {where}{finding.message}"
+    lines = [first, *(f"          {line}" for line in finding.because)]
+    lines += [f"  try     {fix.title}" for fix in finding.fixes]
+    return "\n".join(lines)
+
+
+def _already_said(finding: Finding, report: Report) -> bool:
+    """Whether the exception itself, which is on the screen already, says the same."""
+    return report.error is not None and report.error.message.startswith(finding.message)

@@ -1,0 +1,140 @@
+"""The use cases of the public interface: the one module that knows all engines."""
+
+import ast
+import hashlib
+import linecache
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from shapeguard.observation import Recorder, run_statements
+from shapeguard.observation.positions import SourceText
+from shapeguard.observation.recorder import Sighting
+from shapeguard.records import Finding, Observation, ProgramError, Report, Source
+
+
+def annotate(source: str, *, filename: str = "<source>", namespace: dict[str, Any] | None = None) -> Report:
+    """Execute `source` statement by statement and record every result that is a tensor or holds one.
+
+    An exception becomes `status="error"` with `error`, and SystemExit `exited`; what had run is reported all the
+    same. Nothing is printed. `namespace` is the globals of the code and keeps what it binds; a fresh one, named
+    `__main__`, where none is given.
+
+    Raises:
+        SyntaxError: `source` is no Python.
+        KeyboardInterrupt: it was interrupted; it propagates.
+
+    >>> report = annotate("import numpy as np; X = np.zeros((6, 10))")
+    >>> report.observations[0].target, report.observations[0].spec.shape
+    ('X', (6, 10))
+    """
+    report, error = run_source(source, filename=filename, namespace=namespace)
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    return report
+
+
+def run_source(
+    source: str, *, filename: str = "<source>", namespace: dict[str, Any] | None = None, kind: str = "script"
+) -> tuple[Report, BaseException | None]:
+    """`annotate`, with the exception that ended the run, for transports that show its traceback.
+
+    Raises:
+        SyntaxError: `source` is no Python.
+    """
+    tree = ast.parse(source, filename)
+    space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__} if namespace is None else namespace
+    if not Path(filename).exists():
+        # So that tracebacks show lines and inspect.getsource finds functions of a text that is no file.
+        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    recorder = Recorder(space, walrus=":=" in source)
+    outcome = run_statements(tree, filename, space, recorder)
+    text = SourceText(source)
+    report = Report(
+        sources=(describe_source(source, uri=_uri(filename), kind=kind),),
+        status=status_of(outcome.error),
+        error=program_error(outcome.error),
+        observations=observations(recorder.sightings, text),
+        findings=findings_of(outcome.error),
+        elapsed_us=recorder.elapsed_ns // 1000,
+    )
+    return report, outcome.error
+
+
+def _uri(filename: str) -> str:
+    path = Path(filename)
+    return path.resolve().as_uri() if path.exists() else filename
+
+
+def describe_source(text: str, *, uri: str, kind: str, cell_id: str | None = None, count: int | None = None) -> Source:
+    """The Source record of one text."""
+    return Source(uri, kind, cell_id, count, hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
+
+
+def observations(sightings: Sequence[Sighting], text: SourceText, out: int | None = None) -> tuple[Observation, ...]:
+    """What was seen, as records; `out` is the number under which the shell keeps a displayed result."""
+    records = []
+    for node, role, spec in sightings:
+        span = text.span(node)
+        target = (
+            node.id if isinstance(node, ast.Name) and role == "binding" else text.written(span) or ast.unparse(node)
+        )
+        if role == "result" and out is not None:
+            target = f"Out[{out}]"
+        records.append(Observation(target, role, span, None, spec))
+    return tuple(records)
+
+
+def status_of(error: BaseException | None) -> str:
+    """How a run ended: ok, error, interrupted or exited.
+
+    >>> status_of(SystemExit(0))
+    'exited'
+    """
+    if error is None:
+        return "ok"
+    if isinstance(error, SystemExit):
+        return "exited"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "error"
+
+
+def program_error(error: BaseException | None) -> ProgramError | None:
+    """The record of an exception; its text may be the work of the user's own `__str__`, which may fail."""
+    if error is None:
+        return None
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  a broken __str__ of the user's is no reason to lose the report
+        message = "<no text: its __str__ raised>"
+    return ProgramError(type(error).__name__, message)
+
+
+def findings_of(error: BaseException | None) -> tuple[Finding, ...]:
+    """What the engines that are loaded know of an exception; an engine that nobody used costs nothing here."""
+    enforcement = sys.modules.get("shapeguard.enforcement")
+    finding: Finding | None = None
+    if error is not None and enforcement is not None:
+        finding = enforcement.finding_of(error)
+    return () if finding is None else (finding,)
+
+
+def cell_report(  # noqa: PLR0913  what there is to know of a cell
+    raw: str,
+    text: SourceText,
+    recorder: Recorder,
+    error: BaseException | None,
+    *,
+    cell_id: str | None = None,
+    count: int | None = None,
+    out: int | None = None,
+) -> Report:
+    """The Report of one notebook cell that has run; `out` is the number under which the shell keeps its result."""
+    started = perf_counter_ns()
+    uri = f"cell:{cell_id}" if cell_id else f"cell:In[{count}]"
+    seen = observations(recorder.sightings, text, out)
+    source = describe_source(raw, uri=uri, kind="cell", cell_id=cell_id, count=count)
+    findings = findings_of(error)
+    elapsed = recorder.elapsed_ns + perf_counter_ns() - started
+    return Report((source,), status_of(error), program_error(error), seen, findings, elapsed_us=elapsed // 1000)

@@ -234,7 +234,8 @@ def _first_lines(block: list[ast.stmt], header_end: int) -> list[int | None]:
 
 
 def _end(node: ast.AST) -> int:
-    return int(getattr(node, "end_lineno", None) or getattr(node, "lineno", 0))
+    line: int | None = getattr(node, "end_lineno", None)
+    return getattr(node, "lineno", 0) if line is None else line
 
 
 def _walruses(node: ast.expr | None, statement: ast.stmt, place: _Place, *, certain: bool = True) -> Iterator[Binding]:

@@ -16,10 +16,9 @@ from ipython_ext.publish import publish_report
 from shapeguard import session
 from shapeguard import settings as options
 from shapeguard.errors import SettingsError
-from shapeguard.observation import Recorder
 from shapeguard.records import Report
 
-__all__ = ["Extension", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["Extension", "last_report", "load_ipython_extension", "unload_ipython_extension"]
 
 _loaded: "WeakKeyDictionary[Any, Extension]" = WeakKeyDictionary()
 
@@ -39,6 +38,12 @@ def unload_ipython_extension(shell: Any) -> None:
         extension.unload()
 
 
+def last_report(shell: Any) -> Report | None:
+    """What the last cell of `shell` gave; None where it ran no statement, or the extension is not loaded."""
+    extension = _loaded.get(shell)
+    return None if extension is None else extension.last_report
+
+
 class Extension:
     """Everything that is put into one shell, and taken out again."""
 
@@ -46,8 +51,8 @@ class Extension:
         self.shell = shell
         self.faults = Faults()
         self.capture = Capture(shell, self.faults)
-        self.reports: list[Report] = []
-        """The report of the last cell, nested cells included, outermost first."""
+        self.last_report: Report | None = None
+        """What the last cell gave, what its magics ran as cells within included."""
         self._magics: ShapeguardMagics | None = None
         self._shadowed: dict[tuple[str, str], Any] = {}
         self._transformer = directive_transformer()
@@ -65,18 +70,20 @@ class Extension:
         self.shell.configurables.append(configuration)
         self._register_magics(configuration)
         self.shell.input_transformers_cleanup.append(self._transformer)
+        self.shell.events.register("pre_run_cell", self._before_cell)
         self.shell.events.register("post_run_cell", self._after_cell)
         self.capture.install()
 
     def unload(self) -> None:
         """Take out what `load` put in."""
         self.capture.uninstall()
+        _without(self.shell.events.callbacks["pre_run_cell"], self._before_cell)
         _without(self.shell.events.callbacks["post_run_cell"], self._after_cell)
         _without(self.shell.input_transformers_cleanup, self._transformer)
         self.shell.configurables[:] = [c for c in self.shell.configurables if not isinstance(c, Shapeguard)]
         self._unregister_magics()
         options.reset()
-        self.reports.clear()
+        self.last_report = None
 
     def _register_magics(self, configuration: Shapeguard) -> None:
         manager = self.shell.magics_manager
@@ -109,6 +116,9 @@ class Extension:
 
     # --- after each cell
 
+    def _before_cell(self, _info: Any = None) -> None:
+        self.last_report = None
+
     def _after_cell(self, result: Any = None) -> None:
         """Show what the cell gave. IPython prints the traceback of whatever escapes a callback: nothing must."""
         try:
@@ -125,18 +135,21 @@ class Extension:
         if any(run.missed_statements() for run in finished):
             # Another extension undid a wrapper of its own, and ours with it.
             self.capture.install()
-        self.reports = [self._report(run, run.recorder) for run in finished if run.recorder is not None]
-        for report in self.reports:
-            publish_report(self.shell, report)
+        if any(run.recorder is not None for run in finished):
+            self.last_report = self._report(finished)
+            publish_report(self.shell, self.last_report)
 
-    def _report(self, run: CellRun, recorder: Recorder) -> Report:
+    def _report(self, runs: list[CellRun]) -> Report:
+        cell = runs[0].result
         return session.cell_report(
-            run.raw_cell,
-            CellText(run.raw_cell, linecache.getlines(run.filename)),
-            recorder,
-            run.result.error_in_exec,
-            cell_id=getattr(run.result.info, "cell_id", None),
-            count=run.result.execution_count,
+            [
+                (run.raw_cell, CellText(run.raw_cell, linecache.getlines(run.filename), index), run.recorder)
+                for index, run in enumerate(run for run in runs if run.recorder is not None)
+                if run.recorder is not None
+            ],
+            cell.error_in_exec,
+            cell_id=getattr(cell.info, "cell_id", None),
+            count=cell.execution_count,
             out=self.shell.displayhook.prompt_count,
         )
 

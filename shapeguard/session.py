@@ -63,6 +63,11 @@ def run_source(
     return report, outcome.error
 
 
+def unparsed_report(source: str, error: SyntaxError, *, filename: str, kind: str = "script") -> Report:
+    """The Report of a text that is no Python: nothing of it ran."""
+    return Report((describe_source(source, uri=_uri(filename), kind=kind),), status_of(error), program_error(error))
+
+
 def _uri(filename: str) -> str:
     path = Path(filename)
     return path.resolve().as_uri() if path.exists() else filename
@@ -120,21 +125,37 @@ def findings_of(error: BaseException | None) -> tuple[Finding, ...]:
     return () if finding is None else (finding,)
 
 
-def cell_report(  # noqa: PLR0913  what there is to know of a cell
-    raw: str,
-    text: SourceText,
-    recorder: Recorder,
+def cell_report(
+    pieces: Sequence[tuple[str, SourceText, Recorder]],
     error: BaseException | None,
     *,
     cell_id: str | None = None,
     count: int | None = None,
     out: int | None = None,
 ) -> Report:
-    """The Report of one notebook cell that has run; `out` is the number under which the shell keeps its result."""
+    """The Report of one notebook cell that has run; `out` is the number under which the shell keeps its result.
+
+    `pieces` are the cell and whatever a magic of it ran as a cell within, each with its text and what was seen.
+    """
     started = perf_counter_ns()
-    uri = f"cell:{cell_id}" if cell_id else f"cell:In[{count}]"
-    seen = observations(recorder.sightings, text, out)
-    source = describe_source(raw, uri=uri, kind="cell", cell_id=cell_id, count=count)
+    sources = []
+    seen: list[Observation] = []
+    elapsed = 0
+    for index, (raw, text, recorder) in enumerate(pieces):
+        uri = f"cell:{cell_id}" if cell_id else f"cell:In[{count}]"
+        uri = uri if index == 0 else f"{uri}#{index}"
+        sources.append(describe_source(raw, uri=uri, kind="cell", cell_id=cell_id, count=count))
+        seen += observations(recorder.sightings, text, out)
+        elapsed += recorder.elapsed_ns
     findings = findings_of(error)
-    elapsed = recorder.elapsed_ns + perf_counter_ns() - started
-    return Report((source,), status_of(error), program_error(error), seen, findings, elapsed_us=elapsed // 1000)
+    elapsed += perf_counter_ns() - started
+    return Report(
+        tuple(sources), status_of(error), program_error(error), tuple(seen), findings, elapsed_us=elapsed // 1000
+    )
+
+
+def blank_cell_report(
+    raw: str, error: BaseException | None, *, cell_id: str | None = None, count: int | None = None
+) -> Report:
+    """The Report of a cell of which no statement ran: blank, muted, or no Python."""
+    return cell_report([(raw, SourceText(raw), Recorder({}))], error, cell_id=cell_id, count=count)

@@ -2,7 +2,22 @@
 
 from shapeguard.rendering.bundle import bundle
 from shapeguard.rendering.html import block
+from shapeguard.rendering.page import page
 from shapeguard.rendering.rows import Row, Selection, rows_of
-from shapeguard.rendering.text import report_text, rows_text
+from shapeguard.rendering.terminal import coloured, painter
+from shapeguard.rendering.text import Paint, plain, report_text, rows_text
 
-__all__ = ["Row", "Selection", "block", "bundle", "report_text", "rows_of", "rows_text"]
+__all__ = [
+    "Paint",
+    "Row",
+    "Selection",
+    "block",
+    "bundle",
+    "coloured",
+    "page",
+    "painter",
+    "plain",
+    "report_text",
+    "rows_of",
+    "rows_text",
+]

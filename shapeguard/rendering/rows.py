@@ -17,6 +17,8 @@ class Row:
     name: str
     brief: str
     note: str
+    line: int | None = None
+    """Where it stands in its source; None where that says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ ALL = Selection()
 _MAX_NAME = 60
 
 
-def rows_of(observations: Sequence[Observation], selection: Selection = ALL) -> Table:
-    """The rows of a cell; a name that is bound more than once carries the line of each binding.
+def rows_of(observations: Sequence[Observation], selection: Selection = ALL, *, numbered: bool = False) -> Table:
+    """The rows of a cell; a name that is bound more than once, or with `numbered` each, carries its line.
 
     >>> rows_of(()).rows
     ()
@@ -58,7 +60,8 @@ def rows_of(observations: Sequence[Observation], selection: Selection = ALL) -> 
         Row(
             shortened(seen.target),
             brief(seen.spec),
-            note(seen.spec, f"line {seen.span.line}" if times[seen.target] > 1 else None),
+            note(seen.spec, f"line {seen.span.line}" if times[seen.target] > 1 and not numbered else None),
+            seen.span.line if numbered else None,
         )
         for seen in chosen[:limit]
     )

@@ -15,13 +15,13 @@ def plain(_role: str, text: str) -> str:
     return text
 
 
-def report_text(report: Report, selection: Selection = ALL, paint: Paint = plain) -> str:
-    """What a terminal shows of one report; empty where there is nothing to say.
+def report_text(report: Report, selection: Selection = ALL, paint: Paint = plain, *, numbered: bool = False) -> str:
+    """What a terminal shows of one report; empty where there is nothing to say. `numbered` puts lines in front.
 
     >>> report_text(Report(sources=()))
     ''
     """
-    parts = [rows_text(rows_of(report.observations, selection), paint)]
+    parts = [rows_text(rows_of(report.observations, selection, numbered=numbered), paint)]
     parts += [_finding_text(finding, paint) for finding in report.findings if not _already_said(finding, report)]
     return "\n".join(part for part in parts if part)
 
@@ -35,10 +35,15 @@ def rows_text(table: Table, paint: Paint = plain, more: str = "%shapes shows all
     """
     name_width = max((display_width(row.name) for row in table.rows), default=0)
     brief_width = max((display_width(row.brief) for row in table.rows), default=0)
-    lines = [_line(row, name_width, brief_width, paint) for row in table.rows]
+    digits = max((len(str(row.line)) for row in table.rows if row.line is not None), default=0)
+    lines = [_number(row, digits, paint) + _line(row, name_width, brief_width, paint) for row in table.rows]
     if table.more:
         lines.append(paint("note", f"  {table.more} more ({more})"))
     return "\n".join(lines)
+
+
+def _number(row: Row, digits: int, paint: Paint) -> str:
+    return "" if row.line is None else f"  {paint('note', str(row.line).rjust(digits))}"
 
 
 def _line(row: Row, name_width: int, brief_width: int, paint: Paint) -> str:

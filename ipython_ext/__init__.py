@@ -150,7 +150,6 @@ class Extension:
             cell.error_in_exec,
             cell_id=getattr(cell.info, "cell_id", None),
             count=cell.execution_count,
-            out=self.shell.displayhook.prompt_count,
         )
 
 

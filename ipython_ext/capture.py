@@ -63,10 +63,10 @@ class CellRun:
         shown = body[-1] if body else node
         self._displayable = shown.value if isinstance(shown, ast.Expr) else None
 
-    def displayed(self, value: object) -> None:
-        """The statement under way displays `value`, or would if it did not end in `;`."""
+    def displayed(self, value: object, name: str | None) -> None:
+        """The statement under way displays `value`, kept as `name`; or drops it, since it ends in `;`."""
         if self.recorder is not None and self._displayable is not None:
-            self.recorder.result(self._displayable, value)
+            self.recorder.result(self._displayable, value, name)
 
     def finish(self) -> None:
         """The cell has run, to its end or to an exception."""
@@ -171,7 +171,7 @@ class Capture:
             answer = original()
             if answer and self.active:
                 # The display hook asks this before it drops the value; no method of it is given the value.
-                self._shielded(self._displayed, sys._getframe(1).f_locals.get("result"))  # noqa: SLF001
+                self._shielded(self._displayed, sys._getframe(1).f_locals.get("result"), False)  # noqa: SLF001
             return answer
 
         return quiet
@@ -179,7 +179,7 @@ class Capture:
     def _around_fill_exec_result(self, original: Any) -> Callable[..., Any]:
         def fill_exec_result(result: Any) -> Any:
             if self.active:
-                self._shielded(self._displayed, result)
+                self._shielded(self._displayed, result, True)
             return original(result)
 
         return fill_exec_result
@@ -217,10 +217,11 @@ class Capture:
                     raise
                 return
 
-    def _displayed(self, value: object) -> None:
+    def _displayed(self, value: object, kept: bool) -> None:  # noqa: FBT001  passed on by _shielded
+        name = f"Out[{self.shell.displayhook.prompt_count}]" if kept else None
         for run in reversed(self._own_runs()):
             if run.is_running():
-                run.displayed(value)
+                run.displayed(value, name)
                 return
 
     def _own_runs(self) -> list[CellRun]:

@@ -33,7 +33,9 @@ def _parsed(body: str, offset: int) -> list[ast.stmt] | None:
         tree = ast.parse(TransformerManager().transform_cell(body))  # type: ignore[no-untyped-call]  # IPython's own
     except SyntaxError:
         return None
-    return ast.increment_lineno(tree, offset).body
+    # The transformer drops leading blank lines.
+    blank = len(body) - len(body.lstrip("\n"))
+    return ast.increment_lineno(tree, offset + blank).body
 
 
 def _line_of_magic(raw_cell: str) -> int:

@@ -4,6 +4,7 @@ IPython drops leading blank lines and indentation, strips prompts and rewrites m
 """
 
 import ast
+import re
 from difflib import SequenceMatcher
 
 from shapeguard.observation.positions import SourceText, place
@@ -27,9 +28,18 @@ class CellText(SourceText):
             return span
         line, column, end_line, end_column = place(node)
         first, last = self._raw_line(line), self._raw_line(end_line)
-        return Span(
+        moved = Span(
             self.source, first, self._shifted(line, column, first), last, self._shifted(end_line, end_column, last)
         )
+        return moved if self._stands_at(node, moved) else self._found(node, moved)
+
+    def _found(self, node: ast.AST, span: Span) -> Span:
+        """The place in the span's line that reads like `node`: a target behind `%time`; else the span itself."""
+        written = ast.unparse(node)
+        there = re.search(rf"(?<!\w){re.escape(written)}(?!\w)", self.lines[span.line - 1])
+        if there is None:
+            return span
+        return Span(self.source, span.line, there.start(), span.line, there.end())
 
     def _stands_at(self, node: ast.AST, span: Span) -> bool:
         """Whether the raw text at `span` is `node` itself, as it is in the body of a magic."""

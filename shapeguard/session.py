@@ -12,7 +12,7 @@ from typing import Any
 from shapeguard.observation import Recorder, run_statements
 from shapeguard.observation.positions import SourceText
 from shapeguard.observation.recorder import Sighting
-from shapeguard.records import Finding, Observation, ProgramError, Report, Source
+from shapeguard.records import Finding, Observation, ProgramError, Report, Source, Span
 
 
 def annotate(source: str, *, filename: str = "<source>", namespace: dict[str, Any] | None = None) -> Report:
@@ -78,18 +78,17 @@ def describe_source(text: str, *, uri: str, kind: str, cell_id: str | None = Non
     return Source(uri, kind, cell_id, count, hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
 
 
-def observations(sightings: Sequence[Sighting], text: SourceText, out: int | None = None) -> tuple[Observation, ...]:
-    """What was seen, as records; `out` is the number under which the shell keeps a displayed result."""
+def observations(sightings: Sequence[Sighting], text: SourceText) -> tuple[Observation, ...]:
+    """What was seen, as records."""
     records = []
-    for node, role, spec in sightings:
+    for node, role, spec, name in sightings:
         span = text.span(node)
-        target = (
-            node.id if isinstance(node, ast.Name) and role == "binding" else text.written(span) or ast.unparse(node)
-        )
-        if role == "result" and out is not None:
-            target = f"Out[{out}]"
-        records.append(Observation(target, role, span, None, spec))
+        records.append(Observation(name or _written(node, span, text), role, span, None, spec))
     return tuple(records)
+
+
+def _written(node: ast.expr, span: Span, text: SourceText) -> str:
+    return node.id if isinstance(node, ast.Name) else text.written(span) or ast.unparse(node)
 
 
 def status_of(error: BaseException | None) -> str:
@@ -131,9 +130,8 @@ def cell_report(
     *,
     cell_id: str | None = None,
     count: int | None = None,
-    out: int | None = None,
 ) -> Report:
-    """The Report of one notebook cell that has run; `out` is the number under which the shell keeps its result.
+    """The Report of one notebook cell that has run.
 
     `pieces` are the cell and whatever a magic of it ran as a cell within, each with its text and what was seen.
     """
@@ -145,7 +143,7 @@ def cell_report(
         uri = f"cell:{cell_id}" if cell_id else f"cell:In[{count}]"
         uri = uri if index == 0 else f"{uri}#{index}"
         sources.append(describe_source(raw, uri=uri, kind="cell", cell_id=cell_id, count=count))
-        seen += observations(recorder.sightings, text, out)
+        seen += observations(recorder.sightings, text)
         elapsed += recorder.elapsed_ns
     findings = findings_of(error)
     elapsed += perf_counter_ns() - started

@@ -20,6 +20,8 @@ class Sighting(NamedTuple):
     node: ast.expr
     role: str
     spec: Spec
+    name: str | None = None
+    """The name under which the shell keeps it (`Out[3]`); None: it is called as it is written."""
 
 
 class Recorder:
@@ -79,13 +81,13 @@ class Recorder:
             self._close(raised_at)
         self.elapsed_ns += perf_counter_ns() - started
 
-    def result(self, node: ast.expr, value: object) -> None:
-        """The statement that is open displays `value`."""
+    def result(self, node: ast.expr, value: object, name: str | None = None) -> None:
+        """The statement that is open displays `value`, which is then kept as `name`."""
         started = perf_counter_ns()
         spec = describe(value)
         if is_tensor_like(spec):
             # Kept until the statement closes: what it bound on the way comes first.
-            self._results.append(Sighting(node, "result", spec))
+            self._results.append(Sighting(node, "result", spec, name))
         self.elapsed_ns += perf_counter_ns() - started
 
     def _prepare(self, bindings: tuple[Binding, ...], code: CodeType | None) -> None:

@@ -86,7 +86,7 @@ def test_jaxtyping_reads_the_same_kinds_of_dim(text: str, dims: tuple[Dim, ...])
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_jaxtyping_refuses_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         Float[Tensor, text]
     with pytest.raises(NotationError):
         parse_dims(text)

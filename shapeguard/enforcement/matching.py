@@ -40,7 +40,7 @@ class Given:
     admits: str = ""
     """What dtypes are admitted, in short: `Int admits int8 … int64`."""
     may_bind: frozenset[str] = frozenset()
-    """Names that the checker may have bound here, where one cannot tell (a Union, a list)."""
+    """Names that the checker may bind here; which of them cannot be told where there are no dims (a Union, a list)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ def first_mismatch(givens: Sequence[Given]) -> Mismatch | None:
         mismatch = _Match(givens, operand, bindings).check()
         if mismatch is not None:
             return mismatch
-        bindings.uncertain |= given.may_bind - bindings.places.keys() - bindings.runs.keys()
+        if given.dims is None or _known_sizes(given.spec.shape) is None:
+            bindings.uncertain |= given.may_bind - bindings.places.keys() - bindings.runs.keys()
     return None
 
 

@@ -3,9 +3,11 @@
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from keyword import iskeyword
 from typing import Any
 
 from beartype import beartype
+from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import AnnotationError, jaxtyped
 
 _GET_VIOLATION = "__beartype_get_violation"
@@ -34,8 +36,21 @@ class _CulpritError(Exception):
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` under jaxtyping's verdict; a rejection raises RejectedError."""
-    wrapped: Callable[..., Any] = jaxtyped(typechecker=_checker)(function)
+    wrapped: Callable[..., Any] = jaxtyped(typechecker=_checker)(_with_usable_name(function))
     return wrapped
+
+
+def _with_usable_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, or for a lambda a function in front of it, since jaxtyping compiles a `def` of the same name."""
+    if function.__name__.isidentifier() and not iskeyword(function.__name__):
+        return function
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    called.__name__ = "called"
+    return called
 
 
 def resolved_signature(function: Callable[..., Any]) -> inspect.Signature:
@@ -49,9 +64,7 @@ def resolved_signature(function: Callable[..., Any]) -> inspect.Signature:
     jaxtyped(typechecker=collect)(function)
     theirs = inspect.signature(stubs[0])
     mine = inspect.signature(function)
-    parameters = [
-        theirs.parameters[name].replace(annotation=theirs.parameters[name].annotation) for name in mine.parameters
-    ]
+    parameters = [theirs.parameters[name] for name in mine.parameters]
     has_return = mine.return_annotation is not inspect.Signature.empty
     return mine.replace(
         parameters=parameters,
@@ -74,21 +87,23 @@ def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
         except AnnotationError:
             raise
         except _CulpritError as error:
+            # The generated check keeps its error in a local: with a traceback they would keep each other, and the arguments.
+            error.__traceback__ = None
             rejected = RejectedError(stub, str(error) or None, None)
         # As jaxtyping does: whatever a check raises is a rejection.
         except Exception as error:  # noqa: BLE001
-            fault = None if type(error).__module__.startswith("beartype.") else type(error).__name__
+            error.__traceback__ = None
+            fault = None if isinstance(error, BeartypeCallHintViolation) else type(error).__name__
             rejected = RejectedError(stub, None, fault)
         rejected.arguments = dict(inspect.signature(stub).bind(*args, **kwargs).arguments)
         try:
             raise rejected
         finally:
-            # The frame is in the traceback of what it raises: without this they keep each other, and the arguments.
+            # The same cycle: this frame is in the traceback of what it raises.
             del rejected
 
     return run
 
 
-def _name_culprit(_data: object, pith_name: str, pith_value: object, **_others: object) -> _CulpritError:
-    del pith_value
+def _name_culprit(*_data: object, pith_name: str = "", **_more: object) -> _CulpritError:
     return _CulpritError(pith_name)

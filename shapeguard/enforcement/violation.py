@@ -114,7 +114,7 @@ def _unexplained(call: RejectedCall, givens: Sequence[Given]) -> str:
     if call.fault is not None:
         return f"checking the annotations raised {call.fault}"
     if call.culprit is None:
-        return "an argument does not satisfy its annotation"
+        return f"an argument {'or the result ' * (RESULT in call.arguments)}does not satisfy its annotation"
     mine = [given for given in givens if given.parameter == call.culprit]
     if len(mine) == 1:
         given = mine[0]

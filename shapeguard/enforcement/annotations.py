@@ -59,7 +59,14 @@ def _read(parameter: str, label: str, value: object, hint: Any) -> Iterator[Give
             yield from _read(parameter, f"{label}[{index}]", item, item_hint)
     else:
         wrong = None if _admits_type(inner, value) else "type"
-        yield Given(parameter, label, describe(value), text, wrong=wrong, may_bind=frozenset(_names(inner)))
+        yield Given(
+            parameter,
+            label,
+            describe(value),
+            text,
+            wrong=wrong,
+            may_bind=frozenset(() if value is None else _names(inner)),
+        )
 
 
 def _narrowed(hint: Any, value: object) -> Any:

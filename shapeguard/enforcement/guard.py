@@ -167,12 +167,12 @@ def _posing_as(function: Callable[..., Any], pose: Callable[..., Any], signature
 
 
 def _error(function: Callable[..., Any], rejected: RejectedError) -> TypeCheckError:
-    """The error for one rejection. What jaxtyping adds to the parameters to hold the result becomes RESULT."""
+    """The error for one rejection. A parameter that is not the function's own holds the result."""
     own = inspect.signature(function).parameters
     stub = inspect.signature(rejected.stub)
     arguments = {name: value for name, value in rejected.arguments.items() if name in own}
     parameters = [parameter for name, parameter in stub.parameters.items() if name in own]
-    results = [value for name, value in rejected.arguments.items() if name not in own and name != _HELD_RESULT]
+    results = [value for name, value in rejected.arguments.items() if name not in own]
     if results:
         arguments[RESULT] = results[0]
     qualified = getattr(function, "__qualname__", function.__name__)

@@ -330,6 +330,18 @@ def test_the_error_keeps_no_tensor_of_the_call(call: Callable[[Tensor], object])
         gc.enable()
 
 
+def test_a_dropped_error_dies_at_once() -> None:
+    gc.disable()
+    try:
+        try:
+            scale(f32(2, 3), f32(4))
+        except TypeCheckError as error:
+            alive = weakref.ref(error)
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
 def test_a_rejected_temporary_dies_while_its_error_with_traceback_lives() -> None:
     kept: list[weakref.ref[Tensor]] = []
 
@@ -521,6 +533,15 @@ def test_the_awaited_result_of_a_coroutine_function_is_checked() -> None:
     assert '  return  f32[4]  Float[Tensor, "n"]' in str(caught.value).splitlines()
     with pytest.raises(TypeCheckError, match=r"^slow\(x\): ndim of x is 2"):
         asyncio.run(slow(f32(3, 3)))
+
+
+def test_an_argument_that_a_coroutine_resizes_is_said_to_be_wrong_after_the_body() -> None:
+    @guard
+    async def resizes(x: Float[Tensor, "2"]) -> None:
+        x.resize_(3)
+
+    with pytest.raises(TypeCheckError, match=r"^resizes\(x\), when the body had run: dim 0 of x is 3, expected 2\n"):
+        asyncio.run(resizes(f32(2)))
 
 
 def test_a_coroutine_function_without_a_return_annotation_may_return_anything() -> None:

@@ -144,6 +144,14 @@ def array(x: Float[np.ndarray, "n"], y: Int[Tensor, "n"]) -> None: ...
 
 
 @guard
+def loose_later(x: Float[Tensor, "*b"], y: Float[Tensor, "*#b"]) -> None: ...
+
+
+@guard
+def optional(x: Float[Tensor, "a"] | None, y: Float[Tensor, "a"], z: Float[Tensor, "a"]) -> None: ...
+
+
+@guard
 def listed(x: list[Float[Tensor, "n"]]) -> None: ...
 
 
@@ -272,6 +280,14 @@ FIRST_LINES: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str
         {},
         "array(x): dtype of x is int32, Float admits bfloat16, float16 … float64",
     ),
+    (
+        loose_later,
+        (f32(1, 3), f32(2, 3)),
+        {},
+        "loose_later(y): the dims of y for *#b are [2, 3], which does not broadcast with [1, 3], bound by x dims 0 to 1",
+    ),
+    (optional, (None, f32(2), f32(3)), {}, "optional(z): dim 0 of z is 3, but a is 2, bound by y dim 0"),
+    (optional, (f32(2), f32(2), f32(3)), {}, "optional(z): dim 0 of z is 3, but a is 2, bound by x dim 0"),
     (listed, ([f32(2, 3)],), {}, 'listed(x): x is list, which does not satisfy list[Float[Tensor, "n"]]'),
     (Block(), (f32(2, 9),), {}, "Block.forward(x): dim 1 of x is 9, expected 8"),
     (extended, (f32(2),), {}, 'extended(x): ndim of x is 1, expected 2 ("m n")'),
@@ -332,6 +348,15 @@ def test_two_transpositions_that_both_fit_explain_nothing() -> None:
     finding = finding_of(caught.value)
     assert finding is not None
     assert finding.because == ()
+
+
+def test_no_transposition_is_named_where_a_dim_is_code() -> None:
+    @guard
+    def coded(n: int, x: Float[Tensor, "{n} 3"]) -> None: ...
+
+    with pytest.raises(TypeCheckError, match=r"^coded\(x\): dim 1 of x is 5, expected 3\n") as caught:
+        coded(3, f32(3, 5))
+    assert "swapped" not in str(caught.value)
 
 
 def test_a_dim_that_is_code_is_said_not_to_have_been_run_again() -> None:
@@ -416,6 +441,10 @@ def test_a_name_that_a_union_may_have_bound_first_is_not_said_to_be_bound_elsewh
     with pytest.raises(TypeCheckError) as caught:
         mixed(i64(3), f32(3), f32(4))
     assert str(caught.value).splitlines()[0] == "mixed(y): dim 0 of y is 4, but a is 3, as in x dim 0"
+    # Here the union alone has bound a to 3: to blame y, which disagrees with x only, would be wrong.
+    with pytest.raises(TypeCheckError) as caught:
+        mixed(i64(3), f32(4), f32(3))
+    assert str(caught.value).splitlines()[0] == 'mixed(x): x is f32[4], which does not satisfy Float[Tensor, "a"]'
 
 
 @pytest.mark.parametrize(

@@ -19,3 +19,11 @@ class ProgramFileError(ShapeguardError):
 
 class MissingExtraError(ShapeguardError, ImportError):
     """A library that only one feature needs is not installed."""
+
+
+class NotationError(ShapeguardError, ValueError):
+    """A dim string is not in jaxtyping's notation."""
+
+
+class GuardTargetError(ShapeguardError, TypeError):
+    """`guard` was applied to something that is neither a function, a method, a property nor a class."""

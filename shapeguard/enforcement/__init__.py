@@ -3,5 +3,6 @@
 from jaxtyping import TypeCheckError
 
 from shapeguard.enforcement.guard import guard
+from shapeguard.enforcement.violation import finding_of
 
-__all__ = ["TypeCheckError", "guard"]
+__all__ = ["TypeCheckError", "finding_of", "guard"]

@@ -1,0 +1,109 @@
+"""The verdict itself: jaxtyping's wrapper around beartype's checks, made to say which argument it rejected and no more."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from keyword import iskeyword
+from typing import Any
+
+from beartype import beartype
+from beartype.roar import BeartypeCallHintViolation
+from jaxtyping import AnnotationError, jaxtyped
+
+_GET_VIOLATION = "__beartype_get_violation"
+"""The hidden parameter through which beartype's generated checks come by the error to raise."""
+
+
+class RejectedError(AnnotationError):
+    """A check failed. Never leaves the guard that owns the check.
+
+    An AnnotationError, because jaxtyping passes those on as they are; every other error it turns into a message of
+    its own, for which all arguments are formatted.
+    """
+
+    def __init__(self, stub: Callable[..., Any], culprit: str | None, fault: str | None) -> None:
+        super().__init__()
+        self.stub = stub
+        """The function without a body that stands for the one that was called: its annotations are resolved."""
+        self.arguments: dict[str, Any] = {}
+        self.culprit = culprit
+        self.fault = fault
+
+
+class _CulpritError(Exception):
+    """Names the parameter whose check failed, or `return`."""
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` under jaxtyping's verdict; a rejection raises RejectedError."""
+    wrapped: Callable[..., Any] = jaxtyped(typechecker=_checker)(_with_usable_name(function))
+    return wrapped
+
+
+def _with_usable_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, or for a lambda a function in front of it, since jaxtyping compiles a `def` of the same name."""
+    if function.__name__.isidentifier() and not iskeyword(function.__name__):
+        return function
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    called.__name__ = "called"
+    return called
+
+
+def resolved_signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of `function` as the checker sees it: annotations that were strings are types, or Any."""
+    stubs: list[Callable[..., Any]] = []
+
+    def collect(stub: Callable[..., Any]) -> Callable[..., Any]:
+        stubs.append(stub)
+        return stub
+
+    jaxtyped(typechecker=collect)(function)
+    theirs = inspect.signature(stubs[0])
+    mine = inspect.signature(function)
+    parameters = [theirs.parameters[name] for name in mine.parameters]
+    has_return = mine.return_annotation is not inspect.Signature.empty
+    return mine.replace(
+        parameters=parameters,
+        return_annotation=theirs.return_annotation if has_return else inspect.Signature.empty,
+    )
+
+
+def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
+    check = beartype(stub)
+    # beartype's own error holds the repr of the value, which reads a tensor's data. A version that comes by its errors
+    # in another way is served below: the culprit is then not known.
+    hidden = getattr(check, "__kwdefaults__", None)
+    if hidden and _GET_VIOLATION in hidden:
+        check.__kwdefaults__ = {**hidden, _GET_VIOLATION: _name_culprit}
+
+    @wraps(stub)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return check(*args, **kwargs)
+        except AnnotationError:
+            raise
+        except _CulpritError as error:
+            # The generated check keeps its error in a local: with a traceback they would keep each other, and the arguments.
+            error.__traceback__ = None
+            rejected = RejectedError(stub, str(error) or None, None)
+        # As jaxtyping does: whatever a check raises is a rejection.
+        except Exception as error:  # noqa: BLE001
+            error.__traceback__ = None
+            fault = None if isinstance(error, BeartypeCallHintViolation) else type(error).__name__
+            rejected = RejectedError(stub, None, fault)
+        rejected.arguments = dict(inspect.signature(stub).bind(*args, **kwargs).arguments)
+        try:
+            raise rejected
+        finally:
+            # The same cycle: this frame is in the traceback of what it raises.
+            del rejected
+
+    return run
+
+
+def _name_culprit(*_data: object, pith_name: str = "", **_more: object) -> _CulpritError:
+    return _CulpritError(pith_name)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from _pytest._io.saferepr import saferepr
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -89,7 +90,7 @@ def test_a_whole_session_is_the_same_with_and_without_the_extension() -> None:
     for source, before, after in zip(SESSION, plain, observed, strict=True):
         assert comparable(after.stdout) == comparable(before.stdout), source
         assert comparable(after.stderr) == comparable(before.stderr), source
-        assert comparable(repr(after.result.result)) == comparable(repr(before.result.result)), source
+        assert comparable(saferepr(after.result.result)) == comparable(saferepr(before.result.result)), source
         for name in ("error_before_exec", "error_in_exec"):
             left, right = getattr(before.result, name), getattr(after.result, name)
             assert type(left) is type(right), source

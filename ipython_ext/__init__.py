@@ -55,7 +55,7 @@ class Extension:
         """What the last cell gave, what its magics ran as cells within included."""
         self._magics: ShapeguardMagics | None = None
         self._shadowed: dict[tuple[str, str], Any] = {}
-        self._transformer = directive_transformer()
+        self._transformer = directive_transformer(self.faults.shielded)
 
     # --- in and out
 
@@ -80,7 +80,10 @@ class Extension:
         _without(self.shell.events.callbacks["pre_run_cell"], self._before_cell)
         _without(self.shell.events.callbacks["post_run_cell"], self._after_cell)
         _without(self.shell.input_transformers_cleanup, self._transformer)
-        self.shell.configurables[:] = [c for c in self.shell.configurables if not isinstance(c, Shapeguard)]
+        # IPython's own base class of magics adds each instance to this list.
+        self.shell.configurables[:] = [
+            kept for kept in self.shell.configurables if not isinstance(kept, (Shapeguard, ShapeguardMagics))
+        ]
         self._unregister_magics()
         options.reset()
         self.last_report = None
@@ -88,7 +91,7 @@ class Extension:
     def _register_magics(self, configuration: Shapeguard) -> None:
         manager = self.shell.magics_manager
         switch = Switch(self._turn, self._state)
-        self._magics = ShapeguardMagics(self.shell, configuration, switch)
+        self._magics = ShapeguardMagics(self.shell, configuration, switch, self.faults)
         for kind, names in self._magics.magics.items():
             for name in names:
                 if name in manager.magics[kind]:
@@ -130,10 +133,7 @@ class Extension:
 
     def _show(self, result: Any) -> None:
         finished = self.capture.take_finished(result)
-        if not finished:
-            return
-        if any(run.missed_statements() for run in finished):
-            # Another extension undid a wrapper of its own, and ours with it.
+        if self.capture.active and self.capture.was_bypassed(result, finished):
             self.capture.install()
         if any(run.recorder is not None for run in finished):
             self.last_report = self._report(finished)

@@ -112,9 +112,11 @@ class Capture:
         self.shell = shell
         self.active = True
         self._faults = faults
+        self._shielded = self._shield()
         self._runs: list[CellRun] = []
         self._wrappers: list[Wrapper] = []
         self._interrupted = False
+        self._entered = False
 
     # --- in and out
 
@@ -171,7 +173,7 @@ class Capture:
             answer = original()
             if answer and self.active:
                 # The display hook asks this before it drops the value; no method of it is given the value.
-                self._shielded(self._displayed, sys._getframe(1).f_locals.get("result"), False)  # noqa: SLF001
+                self._shielded(self._dropped, sys._getframe(1).f_locals.get("result"))  # noqa: SLF001
             return answer
 
         return quiet
@@ -179,23 +181,30 @@ class Capture:
     def _around_fill_exec_result(self, original: Any) -> Callable[..., Any]:
         def fill_exec_result(result: Any) -> Any:
             if self.active:
-                self._shielded(self._displayed, result, True)
+                self._shielded(self._displayed, result)
             return original(result)
 
         return fill_exec_result
 
-    def _shielded(self, step: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return self._faults.shielded(step, *args)
-        except KeyboardInterrupt:
-            self._interrupted = True
-            return None
+    def _shield(self) -> Callable[..., Any]:
+        """Runs one step of ours on the way to the user's code, which neither a fault nor an interrupt may leave."""
+        faults = self._faults
+
+        def shielded(step: Callable[..., Any], *args: Any) -> Any:
+            try:
+                return faults.shielded(step, *args)
+            except KeyboardInterrupt:
+                self._interrupted = True
+                return None
+
+        return shielded
 
     # --- what they tell
 
     def _begin(self, nodes: list[ast.stmt], result: Any) -> CellRun | None:
+        self._entered = True
         info = getattr(result, "info", None)
-        if info is None or info.silent or not nodes:
+        if info is None or info.silent or not nodes or any(run.result is result for run in self._runs):
             return None
         started = perf_counter_ns()
         run = CellRun(self.shell, nodes, result)
@@ -217,16 +226,31 @@ class Capture:
                     raise
                 return
 
-    def _displayed(self, value: object, kept: bool) -> None:  # noqa: FBT001  passed on by _shielded
-        name = f"Out[{self.shell.displayhook.prompt_count}]" if kept else None
-        for run in reversed(self._own_runs()):
-            if run.is_running():
-                run.displayed(value, name)
-                return
+    def _displayed(self, value: object) -> None:
+        run = self._running()
+        if run is not None:
+            run.displayed(value, f"Out[{self.shell.displayhook.prompt_count}]")
+
+    def _dropped(self, value: object) -> None:
+        run = self._running()
+        if run is not None:
+            run.displayed(value, None)
+
+    def _running(self) -> CellRun | None:
+        """The innermost run on this thread's stack."""
+        return next((run for run in reversed(self._own_runs()) if run.is_running()), None)
 
     def _own_runs(self) -> list[CellRun]:
         thread = threading.get_ident()
         return [run for run in self._runs if run.thread == thread]
+
+    def was_bypassed(self, result: Any, finished: list[CellRun]) -> bool:
+        """Whether the cell of `result` ran, and ran past a wrapper of ours: another extension has undone it."""
+        entered, self._entered = self._entered, False
+        if any(run.missed_statements() for run in finished):
+            return True
+        ran = result is not None and result.error_before_exec is None and result.info.raw_cell.strip()
+        return bool(ran) and not entered
 
     def take_finished(self, result: Any) -> list[CellRun]:
         """The runs that ended with the cell of `result`, closed, outermost first; none while an outer cell goes on.

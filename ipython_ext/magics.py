@@ -1,6 +1,7 @@
 """`%shapeguard` and `%shapes`."""
 
 import ast
+from collections import UserDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from ipython_ext.configuration import Shapeguard
+from ipython_ext.faults import Faults
 from ipython_ext.muting import DIRECTIVES
 from ipython_ext.publish import publish_table
 from shapeguard import settings as options
@@ -24,9 +26,10 @@ from shapeguard.tensors import MISSING, describe, is_tensor_like
 class ShapeguardMagics(Magics):
     """The line magics `%shapeguard` and `%shapes`, and what `%%shapes` says where it is used wrongly."""
 
-    def __init__(self, shell: Any, configuration: Shapeguard, switch: "Switch") -> None:
+    def __init__(self, shell: Any, configuration: Shapeguard, switch: "Switch", faults: Faults) -> None:
         super().__init__(shell)
         self._shell = shell
+        self._faults = faults
         self._configuration = configuration
         self._switch = switch
 
@@ -36,6 +39,26 @@ class ShapeguardMagics(Magics):
 
         %shapeguard on | off | status | set OPTION VALUE
         """
+        self._run(self._shapeguard, line)
+
+    @magic_arguments()
+    @argument("names", nargs="*", help="names or patterns: X, net.0.weight, W*")
+    @argument("--kind", choices=options.KINDS, help="only this kind of value")
+    @line_cell_magic
+    def shapes(self, line: str, cell: str | None = None) -> None:
+        """Every tensor-like name of the namespace, largest first; with names, those and what they hold."""
+        self._run(self._shapes, line, cell)
+
+    def _run(self, step: Callable[..., None], *args: Any) -> None:
+        """Wrong use is the user's to read, in one line; a fault of ours is told of as any other."""
+        try:
+            step(*args)
+        except UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            self._faults.keep(error)
+
+    def _shapeguard(self, line: str) -> None:
         words = line.split(maxsplit=2)
         match words:
             case ["on"]:
@@ -67,12 +90,7 @@ class ShapeguardMagics(Magics):
         chosen = ", ".join(f"{name}={_option_text(getattr(options.settings, name))}" for name in options.OPTIONS)
         return f"shapeguard is {self._switch.state()}; {chosen}"
 
-    @magic_arguments()
-    @argument("names", nargs="*", help="names or patterns: X, net.0.weight, W*")
-    @argument("--kind", choices=options.KINDS, help="only this kind of value")
-    @line_cell_magic
-    def shapes(self, line: str, cell: str | None = None) -> None:
-        """Every tensor-like name of the namespace, largest first; with names, those and what they hold."""
+    def _shapes(self, line: str, cell: str | None) -> None:
         if cell is not None:
             message = (
                 f"%%shapes: {line.strip()!r} is not valid on the first line of a cell; valid: {', '.join(DIRECTIVES)}"
@@ -97,14 +115,15 @@ class ShapeguardMagics(Magics):
             if any(sign in name for sign in "*?") and not name.endswith("]"):
                 yield from _rows(every, Selection(kinds=selection.kinds, names=(name,)))
                 continue
-            spec = self._spec_of(name)
+            value = self._value_of(name)
+            spec = None if value is MISSING else describe(value)
             if spec is None or not is_tensor_like(spec):
                 known = ", ".join(sorted(every)) or "none"
                 what = "is not defined" if spec is None else f"is a {spec.type}, which has no shape"
                 message = f"%shapes: {name!r} {what}; names with shapes are: {known}"
                 raise UsageError(message)
             yield _row(name, spec)
-            yield from (_row(f"{name}[{key!r}]", item) for key, item in spec.items if is_tensor_like(item))
+            yield from (_row(_entry(name, key, value), item) for key, item in spec.items if is_tensor_like(item))
 
     def _namespace(self) -> dict[str, Spec]:
         """The user's own names, without the shell's, each with what it is."""
@@ -116,15 +135,15 @@ class ShapeguardMagics(Magics):
         }
         return {name: spec for name, spec in specs.items() if is_tensor_like(spec)}
 
-    def _spec_of(self, name: str) -> Spec | None:
+    def _value_of(self, name: str) -> Any:
         try:
             target = ast.parse(name, mode="eval").body
         except SyntaxError:
-            return None
+            return MISSING
         if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
-            return None
+            return MISSING
         shown, value = read_target(target, self._shell.user_ns)
-        return None if value is MISSING or shown is not target else describe(value)
+        return value if shown is target else MISSING
 
 
 class Switch:
@@ -149,6 +168,13 @@ def _row(name: str, spec: Spec) -> Row:
     said = note(spec)
     size = bytes_text(total_bytes(spec))
     return Row(shortened(name), brief(spec), f"{size}, {said}" if said else size)
+
+
+def _entry(name: str, key: str, owner: object) -> str:
+    """How an entry of a container or a module is written: `d['k']`, `xs[0]`, `net.weight`."""
+    if key.isdigit():
+        return f"{name}[{key}]"
+    return f"{name}[{key!r}]" if issubclass(type(owner), (dict, UserDict)) else f"{name}.{key}"
 
 
 def total_bytes(spec: Spec) -> int:

@@ -5,6 +5,7 @@ same traceback, same `_`, same top-level await.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 DIRECTIVES = ("off",)
 """What may stand behind `%%shapes`."""
@@ -25,7 +26,15 @@ def is_muted(raw_cell: str) -> bool:
     return directive_of(raw_cell.lstrip().partition("\n")[0]) == "off"
 
 
-def directive_transformer() -> Callable[[list[str]], list[str]]:
+def without_directive(lines: list[str]) -> list[str] | None:
+    """The lines of a cell with its valid `%%shapes …` taken out; None for a cell without one."""
+    if not lines or directive_of(lines[0]) not in DIRECTIVES:
+        return None
+    rest = lines[1:]
+    return rest if rest and rest[0].startswith("%%") else [f"# {lines[0]}", *rest]
+
+
+def directive_transformer(shielded: Callable[..., Any]) -> Callable[[list[str]], list[str]]:
     """An input transformer that takes a valid `%%shapes …` out of a cell's first line.
 
     A comment takes its place, so that line numbers stay; where another cell magic follows, the line goes, since
@@ -33,10 +42,8 @@ def directive_transformer() -> Callable[[list[str]], list[str]]:
     """
 
     def take_directive(lines: list[str]) -> list[str]:
-        if not lines or directive_of(lines[0]) not in DIRECTIVES:
-            return lines
-        rest = lines[1:]
-        return rest if rest and rest[0].startswith("%%") else [f"# {lines[0]}", *rest]
+        without: list[str] | None = shielded(without_directive, lines)
+        return lines if without is None else without
 
     # IPython leaves this one out when it asks whether a cell is complete: `%%shapes off` alone is not.
     take_directive.has_side_effects = True  # type: ignore[attr-defined]

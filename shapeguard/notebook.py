@@ -1,7 +1,6 @@
 """An .ipynb in an in-process shell: no server, no kernel, the same extension."""
 
 import json
-import linecache
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ import nbformat
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
-from nbformat.v4 import new_output
 from traitlets import Type
 from traitlets.config import Config
 
@@ -72,6 +70,7 @@ def read_notebook(path: Path) -> Any:
         message = f"{path}: cannot be read: {reason}"
         raise ProgramFileError(message) from None
     try:
+        json.loads(text)
         notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
     except json.JSONDecodeError as error:
@@ -122,26 +121,29 @@ def run_notebook(notebook: Any, path: Path, listener: Listener) -> list[CellOutc
 
 def _run_cell(shell: "NotebookShell", cell: Any, number: int, listener: Listener) -> CellOutcome:
     shell.sink = Sink(listener.output)
-    result = shell.run_cell(cell.source, store_history=True, cell_id=cell.get("id"))
+    with redirect_stdout(shell.streams[0]), redirect_stderr(shell.streams[1]):
+        result = shell.run_cell(cell.source, store_history=True, cell_id=cell.get("id"))
     error = result.error_before_exec or result.error_in_exec
     cell.outputs = shell.sink.outputs
     cell.execution_count = result.execution_count
     expected = EXPECTED_ERROR_TAG in cell.metadata.get("tags", [])
-    report = import_module(EXTENSION).last_report(shell)
+    # A blank cell leaves the report of the cell before it.
+    report = import_module(EXTENSION).last_report(shell) if cell.source.strip() else None
     if report is None or (error is not None and report.error is None):
         # Blank cells, cells that are muted and cells that are no Python never ran a statement.
         report = session.blank_cell_report(cell.source, error, cell_id=cell.get("id"), count=result.execution_count)
-    return CellOutcome(cell, number, report, error, _line_of(error, cell.source), expected)
+    return CellOutcome(cell, number, report, error, _line_of(error, cell.source, shell.user_ns), expected)
 
 
-def _line_of(error: BaseException | None, source: str) -> int | None:
-    """The line of the cell at which it failed."""
+def _line_of(error: BaseException | None, source: str, namespace: object) -> int | None:
+    """The line of the cell at which it failed; IPython counts from the first line that is not blank."""
+    blank = len(source) - len(source.lstrip("\n"))
     if isinstance(error, SyntaxError):
-        return error.lineno
+        return None if error.lineno is None else error.lineno + blank
     step = None if error is None else error.__traceback__
     while step is not None:
-        if "".join(linecache.getlines(step.tb_frame.f_code.co_filename)).strip() == source.strip():
-            return step.tb_lineno
+        if step.tb_frame.f_code.co_name == "<module>" and step.tb_frame.f_globals is namespace:
+            return step.tb_lineno + blank
         step = step.tb_next
     return None
 
@@ -159,10 +161,9 @@ def _shell(path: Path) -> Iterator["NotebookShell"]:
     # A kernel imports modules from the notebook's folder.
     sys.path.insert(0, "")
     import_module(EXTENSION).load_ipython_extension(shell)
-    streams = Stream(shell, "stdout", sys.stdout), Stream(shell, "stderr", sys.stderr)
+    shell.streams = Stream(shell, "stdout", sys.stdout), Stream(shell, "stderr", sys.stderr)
     try:
-        with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
-            yield shell
+        yield shell
     finally:
         NotebookShell.clear_instance()
         os.chdir(before[0])
@@ -205,6 +206,11 @@ class Sink:
             self._by_display_id.clear()
 
 
+def _output(kind: str, **fields: Any) -> Any:
+    """An nbformat output. `nbformat.v4.new_output` would validate each, which costs a millisecond a printed line."""
+    return nbformat.from_dict({"output_type": kind, **fields})
+
+
 class Stream(TextIOBase):
     """Standard output or error of whatever cell is running, since a log handler made in one cell outlives it."""
 
@@ -229,8 +235,12 @@ class Stream(TextIOBase):
 
     def write(self, text: str) -> int:
         """Add `text` to the cell's outputs."""
+        # What a text stream answers to bytes.
+        if not isinstance(text, str):
+            message = f"write() argument must be str, not {type(text).__name__}"  # type: ignore[unreachable]
+            raise TypeError(message)
         if text:
-            self._shell.sink.add(new_output("stream", name=self._name, text=text))
+            self._shell.sink.add(_output("stream", name=self._name, text=text))
         return len(text)
 
 
@@ -244,9 +254,7 @@ class NotebookDisplayHook(DisplayHook):
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
         """Add one result."""
-        output = new_output(
-            "execute_result", data=format_dict, metadata=md_dict or {}, execution_count=self.prompt_count
-        )
+        output = _output("execute_result", data=format_dict, metadata=md_dict or {}, execution_count=self.prompt_count)
         self.shell.sink.add(output)
 
     def finish_displayhook(self) -> None:
@@ -271,7 +279,7 @@ class NotebookDisplayPublisher(DisplayPublisher):
     ) -> None:
         """Add or update one display."""
         display_id = (transient or {}).get("display_id")
-        output = new_output("display_data", data=data, metadata=metadata or {})
+        output = _output("display_data", data=data, metadata=metadata or {})
         if update and display_id is not None:
             self.shell.sink.update(output, display_id)
         else:
@@ -288,9 +296,10 @@ class NotebookShell(InteractiveShell):
     displayhook_class = Type(NotebookDisplayHook)
     display_pub_class = Type(NotebookDisplayPublisher)
     sink: Sink = Sink(lambda _output: None)
+    streams: tuple["Stream", "Stream"]
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
-        self.sink.add(new_output("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb)))
+        self.sink.add(_output("error", ename=etype.__name__, evalue=str(evalue), traceback=list(stb)))
 
     def enable_gui(self, gui: Any = None) -> None:
         """No event loop runs beside a notebook that is executed from end to end."""

@@ -48,7 +48,9 @@ def _tell_ending(file: Path, outcome: CellOutcome) -> int:
             return (error.code or 0) & 0xFF
         click.echo(str(error.code), err=True)
         return ERROR
-    first_line = (str(error).splitlines() or [""])[0]
+    # A SyntaxError's text would add the shell's own name for the cell.
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    first_line = (text.splitlines() or [""])[0]
     line = f" line {outcome.error_line}" if outcome.error_line else ""
     click.echo(f"shapeguard: {file}: cell {outcome.number}{line}: {type(error).__name__}: {first_line}", err=True)
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else ERROR

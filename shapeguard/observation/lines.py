@@ -6,6 +6,7 @@ where a tracer is installed. Beyond the budget the answer is "not known".
 """
 
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, Protocol
 
@@ -31,7 +32,7 @@ class LineWatch(Protocol):
 
 
 class MonitoringWatch:
-    """As LineWatch, through `sys.monitoring`: each line reports once and is then disabled, so that a loop runs at full speed."""
+    """As LineWatch, through `sys.monitoring`: each line reports once and is then disabled, so that loops run at speed."""
 
     def __init__(self, code: CodeType, lines: frozenset[int]) -> None:
         self.hits: set[int] = set()
@@ -47,14 +48,19 @@ class MonitoringWatch:
             if monitoring.get_tool(tool) is None:
                 monitoring.use_tool_id(tool, "shapeguard")
                 self._tool = tool
-                monitoring.register_callback(tool, monitoring.events.LINE, self._line)
+                monitoring.register_callback(tool, monitoring.events.LINE, self._callback())
                 monitoring.set_local_events(tool, self._code, monitoring.events.LINE)
                 return
 
-    def _line(self, _code: CodeType, line: int) -> Any:
-        if line in self._lines:
-            self.hits.add(line)
-        return _monitoring.DISABLE
+    def _callback(self) -> Callable[[CodeType, int], Any]:
+        # It runs on the user's stack, and what it raised would be the user's error: nothing here can raise.
+        hits, disable = self.hits, _monitoring.DISABLE
+
+        def line(_code: CodeType, number: int) -> Any:
+            hits.add(number)
+            return disable
+
+        return line
 
     def stop(self) -> bool:
         """End."""
@@ -69,59 +75,87 @@ class MonitoringWatch:
 
 
 class TracingWatch:
-    """As LineWatch, through `sys.settrace`, for Python 3.11: leaves as soon as all lines were seen or the budget is spent."""
+    """As LineWatch, through `sys.settrace`, for Python 3.11: leaves when all lines were seen or the budget is spent."""
 
     def __init__(self, code: CodeType, lines: frozenset[int]) -> None:
         self.hits: set[int] = set()
         self._code = code
         self._missing = set(lines)
         self._calls = self._events = 0
-        self._installed = False
+        self._tracer: Callable[..., Any] | None = None
         self._complete = False
+        self._fault: Exception | None = None
 
     def start(self) -> None:
         """Begin."""
         if sys.gettrace() is None:
-            self._installed = self._complete = True
-            sys.settrace(self._call)
+            self._complete = True
+            self._tracer = self._shielded_tracer()
+            sys.settrace(self._tracer)
 
-    def _call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        if frame.f_code is self._code:
-            return self._line
+    def _shielded_tracer(self) -> Callable[..., Any]:
+        """The trace function. It runs on the user's stack, so a fault in it is kept until `stop`."""
+
+        def on_line(frame: FrameType, event: str, _argument: Any) -> Any:
+            try:
+                if self._saw_line(frame.f_lineno if event == "line" else None):
+                    return on_line
+            except Exception as error:  # noqa: BLE001
+                self._give_up(error)
+            frame.f_trace = None
+            return None
+
+        def on_call(frame: FrameType, _event: str, _argument: Any) -> Any:
+            try:
+                return on_line if self._saw_call(frame.f_code) else None
+            except Exception as error:  # noqa: BLE001
+                self._give_up(error)
+                return None
+
+        return on_call
+
+    def _saw_call(self, code: CodeType) -> bool:
+        """Whether the lines of this call are of interest."""
+        if code is self._code:
+            return True
         self._calls += 1
         if self._calls > MAX_CALLS:
-            self._leave(complete=False)
-        return None
+            self._complete = False
+            self._uninstall()
+        return False
 
-    def _line(self, frame: FrameType, event: str, _argument: Any) -> Any:
-        if event == "line" and frame.f_lineno in self._missing:
-            self._missing.discard(frame.f_lineno)
-            self.hits.add(frame.f_lineno)
+    def _saw_line(self, number: int | None) -> bool:
+        """Whether to go on."""
+        if number in self._missing:
+            self._missing.discard(number)
+            self.hits.add(number)
         self._events += 1
-        if not self._missing:
-            self._leave(complete=True)
-        elif self._events > MAX_LINES:
-            self._leave(complete=False)
-        else:
-            return self._line
-        frame.f_trace = None
-        return None
-
-    def _leave(self, *, complete: bool) -> None:
-        self._complete = complete
+        if self._missing and self._events <= MAX_LINES:
+            return True
+        self._complete = not self._missing
         self._uninstall()
+        return False
+
+    def _give_up(self, error: Exception) -> None:
+        # Without its traceback, which holds the frames of the user's program.
+        self._fault = error.with_traceback(None)
+        self._complete = False
+        if sys.gettrace() is self._tracer:
+            sys.settrace(None)
 
     def _uninstall(self) -> None:
         # A debugger that the user's code started in the meantime keeps its own tracer.
-        if self._installed and sys.gettrace() == self._call:
+        if self._tracer is not None and sys.gettrace() is self._tracer:
             sys.settrace(None)
-        elif self._installed and self._missing:
+        elif self._tracer is not None and self._missing:
             self._complete = False
-        self._installed = False
+        self._tracer = None
 
     def stop(self) -> bool:
         """End."""
         self._uninstall()
+        if self._fault is not None:
+            raise self._fault
         return self._complete
 
 

@@ -71,7 +71,8 @@ class Fields:
         except KeyError:
             message = f"{self._record}: the key {key!r} is missing"
             raise RecordError(message) from None
-        if type(value) not in types:
+        # A bool is an int to isinstance, and a front end's own kind of dict is a dict.
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             wanted = " or ".join("null" if kind is type(None) else kind.__name__ for kind in types)
             message = f"{self._record}: the key {key!r} must be {wanted}, got {type(value).__name__}"
             raise RecordError(message)

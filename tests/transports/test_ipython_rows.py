@@ -146,7 +146,9 @@ def test_a_cell_that_fails_shows_what_had_run(notebook: Notebook, source: str, n
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.usefixtures("untraced")
-def test_a_branch_that_is_not_taken_shows_nothing_even_where_the_name_is_bound(notebook: Notebook, *, again: bool) -> None:
+def test_a_branch_that_is_not_taken_shows_nothing_even_where_the_name_is_bound(
+    notebook: Notebook, *, again: bool
+) -> None:
     source = "flag = False\nif flag:\n    x = torch.zeros(3)\nelse:\n    y = torch.zeros(4)"
     notebook.run("x = torch.ones(2)")
     if again:
@@ -240,3 +242,12 @@ def test_a_timed_cell_shows_what_its_body_bound(notebook: Notebook) -> None:
 def test_in_a_terminal_the_rows_are_printed_below_the_output(terminal: Notebook) -> None:
     cell = terminal.run("print('first')\nx = torch.ones(2)\n3")
     assert cell.stdout == "first\nOut[2]: 3\n  x   f32[2]\n"
+
+
+def test_a_report_knows_its_cell(notebook: Notebook) -> None:
+    notebook.run("x = torch.ones(2)", cell_id="abc")
+    assert notebook.report is not None
+    (source,) = notebook.report.sources
+    assert (source.uri, source.kind, source.cell_id) == ("cell:abc", "cell", "abc")
+    assert source.execution_count == notebook.shell.execution_count - 1
+    assert source.sha256 == "61a9e713b9fb8a2ee89168b24d18ec914a1fc440e28cb756b3b7fe053e3e29af"

@@ -183,7 +183,9 @@ def test_compiled_functions_see_the_same_graphs(notebook: Notebook) -> None:
         "def backend(graph, inputs):\n    graphs.append(graph)\n    return graph.forward\n"
         "@torch.compile(backend=backend, fullgraph=True)\ndef f(x):\n    return x.relu() + 1"
     )
-    notebook.run("for i in range(4):\n    y = f(torch.ones(3))\nif True:\n    z = f(torch.ones(3))\nw = f(torch.ones(3))")
+    notebook.run(
+        "for i in range(4):\n    y = f(torch.ones(3))\nif True:\n    z = f(torch.ones(3))\nw = f(torch.ones(3))"
+    )
     assert notebook.report is not None
     assert notebook.report.status == "ok"
     assert len(notebook["graphs"]) == 1

@@ -1,5 +1,6 @@
 """A real InteractiveShell whose displays are kept, so that annotations and the program's own output stand apart."""
 
+import atexit
 import io
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -96,7 +97,10 @@ def new_shell(kind: type[InteractiveShell] = KeepingShell, **configuration: Any)
     config.InteractiveShell.colors = "NoColor"
     config.InteractiveShell.update(configuration)
     kind.clear_instance()
-    return kind.instance(config=config)
+    shell = kind.instance(config=config)
+    # IPython 8 collects garbage for each shell at exit, and keeps all of them until then.
+    atexit.unregister(shell.atexit_operations)
+    return shell
 
 
 @pytest.fixture

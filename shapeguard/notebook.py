@@ -310,6 +310,5 @@ def html_of(notebook: Any, title: str) -> str:
     from nbconvert import HTMLExporter  # noqa: PLC0415  it takes a second to import, and only this format needs it
 
     exporter = HTMLExporter(embed_images=True)
-    exporter.mathjax_url = exporter.require_js_url = exporter.mermaid_js_url = ""
     page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     return str(page)

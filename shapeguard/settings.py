@@ -93,9 +93,12 @@ def change(name: str, value: object, *, where: str = "set") -> None:
 
 
 def _read(option: Option, name: str, value: object, where: str) -> Any:
-    # A boolean keeps its own text, "True", which no option takes: as a number it would read as 1.
-    text = " ".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    text = " ".join(map(str, parts))
     try:
+        # A boolean is an int to Python, and a pattern could be any text: what is neither text nor number is refused.
+        if any(isinstance(part, bool) or not isinstance(part, (int, str)) for part in parts):
+            raise ValueError
         return option.read(text.strip())
     except ValueError:
         message = f"{where}: {name} takes {option.takes}; got {text!r}"

@@ -95,14 +95,14 @@ def change(name: str, value: object, *, where: str = "set") -> None:
 def _read(option: Option, name: str, value: object, where: str) -> Any:
     parts = value if isinstance(value, (list, tuple)) else (value,)
     text = " ".join(map(str, parts))
-    try:
-        # A boolean is an int to Python, and a pattern could be any text: what is neither text nor number is refused.
-        if any(isinstance(part, bool) or not isinstance(part, (int, str)) for part in parts):
-            raise ValueError
-        return option.read(text.strip())
-    except ValueError:
-        message = f"{where}: {name} takes {option.takes}; got {text!r}"
-        raise SettingsError(message) from None
+    # A boolean is an int to Python, and a pattern may be any text: what is neither text nor number is refused here.
+    if all(isinstance(part, (int, str)) and not isinstance(part, bool) for part in parts):
+        try:
+            return option.read(text.strip())
+        except ValueError:
+            pass
+    message = f"{where}: {name} takes {option.takes}; got {text!r}"
+    raise SettingsError(message)
 
 
 def reset(names: Iterable[str] = ()) -> None:

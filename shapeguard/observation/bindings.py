@@ -208,7 +208,8 @@ def _of_try(node: ast.Try | ast.TryStar, place: _Place) -> Iterator[Binding]:
     for handler in node.handlers:
         header = _end(handler.type) if handler.type is not None else handler.lineno
         lines.append(_first_lines(handler.body, header)[0])
-    caught = bool(node.handlers)
+    # A `break` or `continue` in `finally` swallows what is raised as well.
+    caught = bool(node.handlers) or _may_leave(node.finalbody)
     known = tuple(line for line in lines if line is not None)
     # Where a handler shares its line with its header, not seeing it proves nothing.
     handlers = known if len(known) == len(lines) else ()
@@ -221,6 +222,10 @@ def _of_try(node: ast.Try | ast.TryStar, place: _Place) -> Iterator[Binding]:
     yield from _of_block(node.orelse, previous, place, conditional=caught)
     if node.finalbody:
         yield from _of_block(node.finalbody, _end((node.orelse or node.body)[-1]), place, conditional=False)
+
+
+def _may_leave(block: list[ast.stmt]) -> bool:
+    return any(isinstance(part, (ast.Break, ast.Continue)) for statement in block for part in ast.walk(statement))
 
 
 def _of_block(  # noqa: PLR0913  what a block adds to its place is exactly this

@@ -90,7 +90,7 @@ class Recorder:
 
     def _prepare(self, bindings: tuple[Binding, ...], code: CodeType | None) -> None:
         self._bindings = bindings
-        if all(binding.certain for binding in bindings) and not _may_half_run(self._open):
+        if all(binding.certain for binding in bindings) and not _may_half_run(self._open, bindings):
             return
         self._before = tuple(_token(read_target(b.target, self._namespace)[1]) for b in bindings)
         lines = frozenset(_lines_of_interest(bindings))
@@ -122,9 +122,10 @@ class Recorder:
             shown, value = read_target(binding.target, self._namespace)
             if value is MISSING:
                 continue
-            changed = _changed(before[index], value) if before else raised_at is None
-            if not _ran(binding, changed=changed, hits=hits, complete=complete, raised_at=raised_at):
-                continue
+            if raised_at is not None or not binding.certain:
+                changed = bool(before) and _changed(before[index], value)
+                if not _ran(binding, changed=changed, hits=hits, complete=complete, raised_at=raised_at):
+                    continue
             spec = describe(value)
             if is_tensor_like(spec):
                 key = ast.unparse(shown) if not isinstance(shown, ast.Name) else shown.id
@@ -168,9 +169,7 @@ def _changed(before: _Token | None, value: object) -> bool:
 
 
 def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bool, raised_at: int | None) -> bool:
-    """Whether a target was bound by the statement that has just run; in doubt, only a new value counts as proof."""
-    if raised_at is None and binding.certain:
-        return True
+    """Whether a target that may have been skipped was bound; in doubt, only a new value counts as proof."""
     if hits is None or binding.line is None:
         return changed
     if binding.line not in hits:
@@ -192,8 +191,7 @@ def _lines_of_interest(bindings: tuple[Binding, ...]) -> set[int]:
     return lines
 
 
-def _may_half_run(statement: ast.stmt | None) -> bool:
-    """Whether a statement that raises may have bound something before it did."""
-    return isinstance(
-        statement, (ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.For, ast.AsyncFor, ast.While, ast.If, ast.Match)
-    )
+def _may_half_run(statement: ast.stmt | None, bindings: tuple[Binding, ...]) -> bool:
+    """Whether a statement that raises may have bound something before it did: not where binding is its last act."""
+    last_act = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Import, ast.ImportFrom)
+    return len(bindings) > 1 or (len(bindings) == 1 and not isinstance(statement, last_act))

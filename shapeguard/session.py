@@ -12,7 +12,7 @@ from typing import Any
 from shapeguard.observation import Recorder, run_statements
 from shapeguard.observation.positions import SourceText
 from shapeguard.observation.recorder import Sighting
-from shapeguard.records import Finding, Observation, ProgramError, Report, Source
+from shapeguard.records import Finding, Observation, ProgramError, Report, Source, lines_of
 
 
 def annotate(source: str, *, filename: str = "<source>", namespace: dict[str, Any] | None = None) -> Report:
@@ -48,7 +48,7 @@ def run_source(
     space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__} if namespace is None else namespace
     if not Path(filename).exists():
         # So that tracebacks show lines and inspect.getsource finds functions of a text that is no file.
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (len(source), None, [f"{line}\n" for line in lines_of(source)], filename)
     recorder = Recorder(space, walrus=":=" in source)
     outcome = run_statements(tree, filename, space, recorder)
     text = SourceText(source)

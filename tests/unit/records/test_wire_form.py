@@ -29,6 +29,7 @@ from shapeguard.records import (
     Span,
     Spec,
     Verdict,
+    lines_of,
 )
 
 SPAN = Span(source=0, line=3, column=0, end_line=3, end_column=1)
@@ -480,3 +481,20 @@ def test_the_kinds_are_those_of_the_protocol() -> None:
 def test_the_base_record_has_no_form_of_its_own(method: Any) -> None:
     with pytest.raises(TypeError, match="Record"):
         method(Record())
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("\n", [""]),
+        ("a", ["a"]),
+        ("a\n", ["a"]),
+        ("a\n\n", ["a", ""]),
+        ("a\nb", ["a", "b"]),
+        ("a\r\nb\rc\n", ["a", "b", "c"]),
+        ("a\fb\x0bc\x1cd\x85e\u2028f\u2029g", ["a\fb\x0bc\x1cd\x85e\u2028f\u2029g"]),
+    ],
+)
+def test_lines_end_where_python_ends_them(text: str, lines: list[str]) -> None:
+    assert lines_of(text) == lines

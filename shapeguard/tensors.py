@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from math import prod
-from types import MemberDescriptorType, ModuleType
+from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from shapeguard.records import Size, Spec
@@ -87,7 +87,8 @@ def static_attribute(owner: object, name: str) -> Any:
     if type(found) is MemberDescriptorType:
         try:
             return found.__get__(owner, type(owner))
-        except AttributeError:
+        # An empty slot; or the slot of another class, stored here as a value.
+        except (AttributeError, TypeError):
             return MISSING
     if found is MISSING:
         return module_entry(owner, name)
@@ -468,11 +469,13 @@ def _container(value: object, depth: int) -> Spec:
 
 
 def _instance_dict(value: object) -> dict[str, Any]:
-    try:
-        state = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return state if isinstance(state, dict) else {}
+    """The attributes that an object itself holds; a property called `__dict__` would be the user's code."""
+    for kind in type(value).__mro__:
+        found = type.__dict__["__dict__"].__get__(kind).get("__dict__")
+        if found is not None:
+            state = found.__get__(value) if type(found) in (GetSetDescriptorType, MemberDescriptorType) else None
+            return state if type(state) is dict else {}
+    return {}
 
 
 _HANDLERS: tuple[tuple[Callable[[Any], bool], Callable[[Any, int], Spec]], ...] = (

@@ -38,14 +38,14 @@ class Span(Record):
         )
 
 
-_LINE_END = re.compile("\\r\\n|\\r|\\n")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a source text as Python counts them, which unlike `str.splitlines` ends none at a form feed.
+    r"""The lines of a source text as Python counts them, which unlike `str.splitlines` ends none at a form feed.
 
-    >>> lines_of("x = '\\u2028'\\r\\ny = 1")
-    ["x = '\\u2028'", 'y = 1']
+    >>> lines_of("x = 1\r\ny = 2")
+    ['x = 1', 'y = 2']
     """
     lines = _LINE_END.split(text)
     return lines if lines[-1] else lines[:-1]

@@ -1,6 +1,7 @@
 """The use cases of the public interface: the one module that knows all engines."""
 
 import ast
+import builtins
 import hashlib
 import linecache
 import sys
@@ -45,7 +46,7 @@ def run_source(
         SyntaxError: `source` is no Python.
     """
     tree = ast.parse(source, filename)
-    space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__} if namespace is None else namespace
+    space: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins} if namespace is None else namespace
     if not Path(filename).exists():
         # So that tracebacks show lines and inspect.getsource finds functions of a text that is no file.
         linecache.cache[filename] = (len(source), None, [f"{line}\n" for line in lines_of(source)], filename)

@@ -337,8 +337,7 @@ class _Tally:
         self.parameters = self.trainable = self.nbytes = self.uninitialized = 0
         self.dtypes: set[str] = set()
         self.capped = False
-        # Holds what it saw until it is done, since a ScriptModule makes its parameters anew each time.
-        self._seen: dict[int, object] = {}
+        self._seen: set[int] = set()
 
     def count(self, root: object) -> None:
         stack = [root]
@@ -355,7 +354,7 @@ class _Tally:
             stack.extend(child for child in islice(children, MAX_PARAMETERS + 1) if child is not None)
 
     def _see(self, part: object) -> None:
-        self._seen[id(part)] = part
+        self._seen.add(id(part))
         self.capped = len(self._seen) > MAX_PARAMETERS
 
     def _count_one(self, parameter: object) -> None:

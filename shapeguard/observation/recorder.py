@@ -124,7 +124,8 @@ class Recorder:
                 continue
             if raised_at is not None or not binding.certain:
                 changed = bool(before) and _changed(before[index], value)
-                if not _ran(binding, changed=changed, hits=hits, complete=complete, raised_at=raised_at):
+                silent = binding.in_place and version(value) is None
+                if not _ran(binding, changed=changed, silent=silent, hits=hits, complete=complete, raised_at=raised_at):
                     continue
             spec = describe(value)
             if is_tensor_like(spec):
@@ -168,8 +169,13 @@ def _changed(before: _Token | None, value: object) -> bool:
     return before.version != version(value)
 
 
-def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bool, raised_at: int | None) -> bool:
-    """Whether a target that may have been skipped was bound; in doubt, only a new value counts as proof."""
+def _ran(  # noqa: PLR0913  everything that may prove it
+    binding: Binding, *, changed: bool, silent: bool, hits: set[int] | None, complete: bool, raised_at: int | None
+) -> bool:
+    """Whether a target that may have been skipped was bound; in doubt, only a new value counts as proof.
+
+    `silent` is a change in place of what counts none, such as a NumPy array.
+    """
     if hits is None or binding.line is None:
         return changed
     if binding.line not in hits:
@@ -178,9 +184,9 @@ def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bo
         return changed
     if not binding.fragile or binding.next_line in hits:
         return True
-    if binding.handlers and complete and not hits.intersection(binding.handlers):
-        return True
-    return changed or binding.in_place
+    if binding.handlers and complete:
+        return changed or not hits.intersection(binding.handlers)
+    return changed or silent
 
 
 def _lines_of_interest(bindings: tuple[Binding, ...]) -> set[int]:

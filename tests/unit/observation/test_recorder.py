@@ -56,6 +56,7 @@ COMPOUND = [
     ("if false:\n    old = z(2)", ""),
     ("if false: old = z(2)", ""),
     ("if true: old = z(2)", "old@1[2]"),
+    ("if true:\n    x = z(1)\n    y = z(2)\n    x = z(3)", "y@3[2] x@4[3]"),
     ("if false:\n    x = z(1)\nelif true:\n    y = z(2)\nelse:\n    old = z(3)", "y@4[2]"),
     ("if (x := z(2)) is None:\n    old = z(3)", "x@1[2]"),
     ("if true:\n    (\n        x := z(2)\n    )", "x@3[2]"),
@@ -74,6 +75,7 @@ COMPOUND = [
     ("try:\n    old = boom()\nexcept ValueError:\n    y = z(3)", "y@4[3]"),
     ("try:\n    old = boom()\nexcept ValueError:\n    pass", ""),
     ("try:\n    old = boom()\nexcept ValueError: pass", ""),
+    ("try:\n    old += boom()\nexcept ValueError:\n    pass", ""),
     ("try:\n    old = boom()\nexcept ValueError:\n    global q", ""),
     ("try:\n    old = boom()\n    keep = z(2)\nexcept ValueError:\n    pass\nfinally:\n    x = z(1)", "x@7[1]"),
     (
@@ -145,6 +147,8 @@ ONLY_THE_WATCH_KNOWS = [
     ("with nullcontext():\n    old = old\n    keep = keep\n    pass", "old@2[9] keep@3[9]"),
     ("match 1:\n    case 1:\n        old = old", "old@3[9]"),
     ("if true:\n    old += 1", "old@2[9]"),
+    ("with nullcontext():\n    old += 1", "old@2[9]"),
+    ("with nullcontext():\n    old[0] = 1", "old@2[9]"),
 ]
 
 

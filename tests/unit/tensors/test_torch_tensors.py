@@ -435,6 +435,12 @@ def test_a_module_counts_each_parameter_once(
     assert (spec.kind, dict(spec.traits), spec.dtype, spec.nbytes) == ("module", traits, dtype, nbytes)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_script_module_counts_each_of_its_many_parameters() -> None:
+    layers = [nn.Linear(2, 2, bias=False) for _ in range(40)]
+    assert module_traits(torch.jit.script(nn.Sequential(*layers)))["parameters"] == "160"
+
+
 def test_a_module_lists_its_own_parameters_buffers_and_children_three_levels_deep() -> None:
     net = nn.Sequential(nn.Sequential(nn.Sequential(nn.Linear(2, 3))), nn.BatchNorm1d(3))
     spec = describe(net)

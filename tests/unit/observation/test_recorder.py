@@ -1,5 +1,6 @@
 """What a run is seen to bind: exactly what it bound, in order, whatever ended it."""
 
+import ast
 import gc
 import sys
 import weakref
@@ -272,8 +273,6 @@ def test_a_recorder_without_statements_has_seen_nothing() -> None:
 
 
 def test_what_watching_costs_is_told(execute: Execute, new_namespace: Callable[[], dict[str, Any]]) -> None:
-    import ast  # noqa: PLC0415  only this test builds its statements by hand
-
     recorder = Recorder(new_namespace())
     recorder.begin(ast.parse("old = keep").body[0])
     recorder.end()
@@ -331,3 +330,20 @@ def test_recording_runs_no_code_of_the_users_objects(
     namespace = {**new_namespace(), "v": Proud()}
     assert execute(source, namespace).error is None
     assert calls == (["getitem"] if target is None else [])
+
+
+@pytest.mark.parametrize(
+    ("ran", "expected"),
+    [({"old": (2,)}, ["old"]), ({}, []), ({"x": (3,)}, ["x"]), ({"old": (2,), "x": (3,)}, ["old", "x"])],
+)
+def test_of_a_body_that_a_call_runs_by_its_own_means_only_new_values_are_seen(
+    new_namespace: Callable[[], dict[str, Any]], ran: dict[str, tuple[int, ...]], expected: list[str]
+) -> None:
+    namespace = new_namespace()
+    recorder = Recorder(namespace)
+    call = ast.parse("run_cell_magic('time', '', body)").body[0]
+    recorder.begin_opaque(call, ast.parse("old = z(2)\nx = z(3)").body)
+    for name, shape in ran.items():
+        namespace[name] = namespace["z"](*shape)
+    recorder.end()
+    assert [sighting.node.id for sighting in recorder.sightings if isinstance(sighting.node, ast.Name)] == expected

@@ -1,6 +1,7 @@
 """The use cases of the public interface: the one module that knows all engines."""
 
 import ast
+import builtins
 import hashlib
 import linecache
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 from shapeguard.observation import Recorder, run_statements
 from shapeguard.observation.positions import SourceText
 from shapeguard.observation.recorder import Sighting
-from shapeguard.records import Finding, Observation, ProgramError, Report, Source, Span
+from shapeguard.records import Finding, Observation, ProgramError, Report, Source, Span, lines_of
 
 
 def annotate(source: str, *, filename: str = "<source>", namespace: dict[str, Any] | None = None) -> Report:
@@ -45,10 +46,10 @@ def run_source(
         SyntaxError: `source` is no Python.
     """
     tree = ast.parse(source, filename)
-    space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__} if namespace is None else namespace
+    space: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins} if namespace is None else namespace
     if not Path(filename).exists():
         # So that tracebacks show lines and inspect.getsource finds functions of a text that is no file.
-        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (len(source), None, [f"{line}\n" for line in lines_of(source)], filename)
     recorder = Recorder(space, walrus=":=" in source)
     outcome = run_statements(tree, filename, space, recorder)
     text = SourceText(source)

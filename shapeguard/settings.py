@@ -93,13 +93,16 @@ def change(name: str, value: object, *, where: str = "set") -> None:
 
 
 def _read(option: Option, name: str, value: object, where: str) -> Any:
-    # A boolean keeps its own text, "True", which no option takes: as a number it would read as 1.
-    text = " ".join(str(part) for part in value) if isinstance(value, (list, tuple)) else str(value)
-    try:
-        return option.read(text.strip())
-    except ValueError:
-        message = f"{where}: {name} takes {option.takes}; got {text!r}"
-        raise SettingsError(message) from None
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    text = " ".join(map(str, parts))
+    # A boolean is an int to Python, and a pattern may be any text: what is neither text nor number is refused here.
+    if all(isinstance(part, (int, str)) and not isinstance(part, bool) for part in parts):
+        try:
+            return option.read(text.strip())
+        except ValueError:
+            pass
+    message = f"{where}: {name} takes {option.takes}; got {text!r}"
+    raise SettingsError(message)
 
 
 def reset(names: Iterable[str] = ()) -> None:

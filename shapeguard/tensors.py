@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from math import prod
-from types import MemberDescriptorType, ModuleType
+from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from shapeguard.records import Size, Spec
@@ -24,6 +24,8 @@ MAX_DEPTH = 3
 MAX_PARAMETERS = 10_000
 MAX_KEY_LENGTH = 60
 MAX_INTERNED = 4096
+
+_REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 _PLAIN = frozenset({int, float, complex, bool, str, bytes, bytearray, type(None), type, ModuleType, range, slice})
 _SCALARS = (bool, int, float, complex)
@@ -73,10 +75,9 @@ def module_entry(module: object, name: str) -> Any:
     """The parameter, buffer or submodule that an nn.Module holds as `name`, without its `__getattr__`; or MISSING."""
     if not _is_module(module):
         return MISSING
-    state = _instance_dict(module)
-    for registry in ("_parameters", "_buffers", "_modules"):
-        entries = state.get(registry)
-        if isinstance(entries, dict) and name in entries:
+    for registry in _REGISTRIES:
+        entries = _registry(module, registry)
+        if name in entries:
             return entries[name]
     return MISSING
 
@@ -87,7 +88,8 @@ def static_attribute(owner: object, name: str) -> Any:
     if type(found) is MemberDescriptorType:
         try:
             return found.__get__(owner, type(owner))
-        except AttributeError:
+        # An empty slot; or the slot of another class, stored here as a value.
+        except (AttributeError, TypeError):
             return MISSING
     if found is MISSING:
         return module_entry(owner, name)
@@ -210,7 +212,9 @@ def _careful_tensor(value: Any, _depth: int) -> Spec:
     layout = reader.read("layout", None)
     node = reader.read("grad_fn", None)
     device = reader.read("device", None)
-    traits = list(_tensor_traits(torch, value, layout))
+    traits = list(_layout_traits(torch, layout))
+    if not _is_plain_tensor(value):
+        traits += _local_traits(torch, value)
     spec_fields = {
         "requires_grad": reader.read("requires_grad", None),
         "is_leaf": reader.read("is_leaf", None),
@@ -231,15 +235,18 @@ def _careful_tensor(value: Any, _depth: int) -> Spec:
     )
 
 
-def _tensor_traits(torch: ModuleType, value: Any, layout: object) -> Iterator[tuple[str, str]]:
+def _layout_traits(torch: ModuleType, layout: object) -> Iterator[tuple[str, str]]:
     if layout is not None and layout is not getattr(torch, "strided", None):
         yield "layout", str(layout).removeprefix("torch.")
-    local = _instance_dict(value).get("_local_tensor", MISSING)
-    # DTensor: `.shape` is the global one, and what this process holds is the local one.
-    if local is not MISSING and is_tensor(local):
+
+
+def _local_traits(torch: ModuleType, value: Any) -> Iterator[tuple[str, str]]:
+    """Of a DTensor, whose `.shape` is the global one, what this process holds and how it was placed."""
+    local = static_attribute(value, "_local_tensor")
+    if is_tensor(local):
         yield "local_shape", str(list(_sizes(_Reader(torch, local).read("shape", ())) or ()))
-        placements = getattr(_instance_dict(value).get("_spec"), "placements", None)
-        if placements is not None:
+        placements = static_attribute(static_attribute(value, "_spec"), "placements")
+        if type(placements) is tuple:
             yield "placements", str(placements)
 
 
@@ -285,7 +292,7 @@ def _module(value: object, depth: int) -> Spec:
     if tally.uninitialized:
         traits.append(("uninitialized", str(tally.uninitialized)))
     if tally.capped:
-        traits.append(("capped", f"counted {MAX_PARAMETERS} parameter tensors, there are more"))
+        traits.append(("capped", f"counted {MAX_PARAMETERS} parameter tensors and modules, there are more"))
     if len(entries) > len(shown):
         traits.append(("omitted", str(len(entries) - len(shown))))
     return Spec(
@@ -299,11 +306,28 @@ def _module(value: object, depth: int) -> Spec:
 
 
 def _module_entries(module: object) -> Iterator[tuple[str, Any]]:
-    state = _instance_dict(module)
-    for registry in ("_parameters", "_buffers", "_modules"):
-        entries = state.get(registry)
-        if isinstance(entries, dict):
-            yield from entries.items()
+    for registry in _REGISTRIES:
+        for name, entry in _registry(module, registry).items():
+            yield _key_text(name), entry
+
+
+def _registry(module: object, name: str) -> dict[Any, Any]:
+    """The dict in which an nn.Module keeps its parameters, buffers or children, without its `__getattr__`."""
+    entries = _instance_dict(module).get(name)
+    if isinstance(entries, dict):
+        return entries
+    # A ScriptModule wraps dicts of its own, those of parameters and buffers in C++.
+    wrapped = _instance_dict(entries)
+    children, pairs = wrapped.get("_python_modules"), wrapped.get("_c")
+    if isinstance(children, dict):
+        return children
+    scripted = getattr(sys.modules["torch"], "_C", None)
+    if pairs is not None and type(pairs) in (
+        getattr(scripted, "ParameterDict", None),
+        getattr(scripted, "BufferDict", None),
+    ):
+        return dict(pairs.items())
+    return {}
 
 
 class _Tally:
@@ -321,20 +345,20 @@ class _Tally:
             module = stack.pop()
             if id(module) in self._seen:
                 continue
-            self._seen.add(id(module))
-            state = _instance_dict(module)
-            parameters = state.get("_parameters")
-            for parameter in list(parameters.values()) if isinstance(parameters, dict) else ():
-                if parameter is not None and id(parameter) not in self._seen:
-                    self._seen.add(id(parameter))
+            self._see(module)
+            for parameter in _registry(module, "_parameters").values():
+                if parameter is not None and id(parameter) not in self._seen and not self.capped:
+                    self._see(parameter)
                     self._count_one(parameter)
-            children = state.get("_modules")
-            if isinstance(children, dict):
-                stack.extend(child for child in children.values() if child is not None)
+            children = _registry(module, "_modules").values()
+            stack.extend(child for child in islice(children, MAX_PARAMETERS + 1) if child is not None)
+
+    def _see(self, part: object) -> None:
+        self._seen.add(id(part))
+        self.capped = len(self._seen) > MAX_PARAMETERS
 
     def _count_one(self, parameter: object) -> None:
-        if len(self._seen) > MAX_PARAMETERS:
-            self.capped = True
+        if self.capped:
             return
         if _is_uninitialized(parameter):
             self.uninitialized += 1
@@ -390,11 +414,19 @@ def _array_attribute(value: object, name: str) -> Any:
     return getattr(value, name)
 
 
+def _optional_attribute(value: object, name: str) -> Any:
+    try:
+        return _array_attribute(value, name)
+    # An array whose buffer was given away still has a shape.
+    except Exception:  # noqa: BLE001
+        return None
+
+
 def _array_like(value: Any, _depth: int) -> Spec:
     shape = _sizes(_array_attribute(value, "shape"))
     dtype = _array_attribute(value, "dtype")
-    nbytes = _array_attribute(value, "nbytes")
-    device = _array_attribute(value, "device")
+    nbytes = _optional_attribute(value, "nbytes")
+    device = _optional_attribute(value, "device")
     return Spec(
         "array",
         type_name(type(value)),
@@ -411,8 +443,7 @@ def _array_like(value: Any, _depth: int) -> Spec:
 def _entries(value: Any) -> tuple[int, Iterator[tuple[str, object]]] | None:
     """Length and entries of a container, read through the builtin types' own methods; None for what is none."""
     kind = type(value)
-    if issubclass(kind, collections.OrderedDict):
-        return dict.__len__(value), _keyed(collections.OrderedDict.items(value))
+    # An OrderedDict too: its own iterator hashes the keys, which runs the code of the user's.
     if issubclass(kind, dict):
         return dict.__len__(value), _keyed(dict.items(value))
     if issubclass(kind, tuple):
@@ -468,11 +499,13 @@ def _container(value: object, depth: int) -> Spec:
 
 
 def _instance_dict(value: object) -> dict[str, Any]:
-    try:
-        state = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return {}
-    return state if isinstance(state, dict) else {}
+    """The attributes that an object itself holds; a property called `__dict__` would be the user's code."""
+    for kind in type(value).__mro__:
+        found = type.__dict__["__dict__"].__get__(kind).get("__dict__")
+        if found is not None:
+            state = found.__get__(value) if type(found) in (GetSetDescriptorType, MemberDescriptorType) else None
+            return state if type(state) is dict else {}
+    return {}
 
 
 _HANDLERS: tuple[tuple[Callable[[Any], bool], Callable[[Any, int], Spec]], ...] = (

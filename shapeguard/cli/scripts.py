@@ -31,7 +31,9 @@ def run_script(file: Path, arguments: Sequence[str], delivery: Delivery) -> int:
         try:
             report, error = session.run_source(source, filename=str(file), namespace=namespace)
         except SyntaxError as mistake:
-            report, error = session.unparsed_report(source, mistake, filename=str(file)), mistake
+            report = session.unparsed_report(source, mistake, filename=str(file))
+            # As with `python FILE`, the mistake stands alone: the frames below it are all ours.
+            error = mistake.with_traceback(None)
         code = _tell_ending(error)
     selection = Selection(None, settings.kinds, settings.names)
     paint = plain if delivery.targets else delivery.paint

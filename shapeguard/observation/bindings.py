@@ -69,7 +69,7 @@ class _Place:
 def _of_statement(node: ast.stmt, place: _Place) -> Iterator[Binding]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return
+            yield from _of_definition(node, place)
         case ast.Assign():
             yield from _walruses(node.value, node, place)
             for target in node.targets:
@@ -93,6 +93,21 @@ def _of_statement(node: ast.stmt, place: _Place) -> Iterator[Binding]:
                     # The message of an assert is evaluated only where it fails.
                     conditional = isinstance(node, ast.Assert) and child is node.msg
                     yield from _walruses(child, node, place, certain=not conditional)
+
+
+def _of_definition(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, place: _Place) -> Iterator[Binding]:
+    """The body has a scope of its own; decorators, default values, bases and keywords are evaluated around it."""
+    inputs = (
+        [*node.bases, *(keyword.value for keyword in node.keywords)]
+        if isinstance(node, ast.ClassDef)
+        else _defaults(node.args)
+    )
+    for part in (*node.decorator_list, *inputs):
+        yield from _walruses(part, node, place)
+
+
+def _defaults(arguments: ast.arguments) -> list[ast.expr]:
+    return [*arguments.defaults, *(default for default in arguments.kw_defaults if default is not None)]
 
 
 def _of_import(node: ast.Import | ast.ImportFrom, place: _Place) -> Iterator[Binding]:
@@ -150,16 +165,20 @@ def _of_compound(node: Compound, place: _Place) -> Iterator[Binding]:
             yield from _of_block(node.body, _end(node.iter), place, conditional=True)
             yield from _of_block(node.orelse, _end(node.body[-1]), place, conditional=True)
         case ast.With() | ast.AsyncWith():
-            for item in node.items:
-                yield from _walruses(item.context_expr, node, place)
-                if item.optional_vars is not None:
-                    yield from _of_target(item.optional_vars, node, place)
             header = node.items[-1].optional_vars or node.items[-1].context_expr
+            # What a later item raises the first may swallow: that they were bound the first line of the body shows.
+            later = _Place(certain=False, line=_first_lines(node.body, _end(header))[0])
+            for index, item in enumerate(node.items):
+                here = later if index else place
+                yield from _walruses(item.context_expr, node, here)
+                if item.optional_vars is not None:
+                    yield from _of_target(item.optional_vars, node, here)
             yield from _of_block(node.body, _end(header), place, conditional=True, fragile=True)
         case ast.Match():
             yield from _walruses(node.subject, node, place)
             for case in node.cases:
                 yield from _of_captures(case, node)
+                yield from _walruses(case.guard, node, place, certain=False)
                 yield from _of_block(case.body, _end(case.guard or case.pattern), place, conditional=True)
 
 
@@ -173,12 +192,15 @@ def _of_for_target(node: ast.For | ast.AsyncFor) -> Iterator[Binding]:
 def _of_captures(case: ast.match_case, node: ast.Match) -> Iterator[Binding]:
     first = _first_lines(case.body, _end(case.guard or case.pattern))[0]
     inner = _Place(certain=False, line=first)
+    names = []
     for pattern in ast.walk(case.pattern):
         name = pattern.rest if isinstance(pattern, ast.MatchMapping) else getattr(pattern, "name", None)
         if isinstance(name, str) and isinstance(pattern, ast.pattern):
             # `case … as name`, `case name`, `*name`: the name ends where the pattern does.
             column = pattern.end_col_offset - len(name.encode()) - isinstance(pattern, ast.MatchMapping)
-            yield inner.binding(_name_at(name, pattern.end_lineno, column), node)
+            names.append(_name_at(name, pattern.end_lineno, column))
+    for target in sorted(names, key=lambda target: (target.lineno, target.col_offset)):
+        yield inner.binding(target, node)
 
 
 def _of_try(node: ast.Try | ast.TryStar, place: _Place) -> Iterator[Binding]:
@@ -186,7 +208,8 @@ def _of_try(node: ast.Try | ast.TryStar, place: _Place) -> Iterator[Binding]:
     for handler in node.handlers:
         header = _end(handler.type) if handler.type is not None else handler.lineno
         lines.append(_first_lines(handler.body, header)[0])
-    caught = bool(node.handlers)
+    # A `break` or `continue` in `finally` swallows what is raised as well.
+    caught = bool(node.handlers) or _may_leave(node.finalbody)
     known = tuple(line for line in lines if line is not None)
     # Where a handler shares its line with its header, not seeing it proves nothing.
     handlers = known if len(known) == len(lines) else ()
@@ -199,6 +222,10 @@ def _of_try(node: ast.Try | ast.TryStar, place: _Place) -> Iterator[Binding]:
     yield from _of_block(node.orelse, previous, place, conditional=caught)
     if node.finalbody:
         yield from _of_block(node.finalbody, _end((node.orelse or node.body)[-1]), place, conditional=False)
+
+
+def _may_leave(block: list[ast.stmt]) -> bool:
+    return any(isinstance(part, (ast.Break, ast.Continue)) for statement in block for part in ast.walk(statement))
 
 
 def _of_block(  # noqa: PLR0913  what a block adds to its place is exactly this
@@ -228,9 +255,18 @@ def _first_lines(block: list[ast.stmt], header_end: int) -> list[int | None]:
     lines: list[int | None] = []
     previous = header_end
     for statement in block:
-        lines.append(statement.lineno if statement.lineno > previous else None)
+        lines.append(statement.lineno if statement.lineno > previous and _runs_its_first_line(statement) else None)
         previous = _end(statement)
     return lines
+
+
+def _runs_its_first_line(statement: ast.stmt) -> bool:
+    """Whether running the statement shows on its first line: not where that holds only a `(`, or nothing to run."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return True
+    parts = [*_expressions(statement), *(item.context_expr for item in getattr(statement, "items", ()))]
+    first = min((part.lineno for part in parts), default=statement.lineno)
+    return first <= statement.lineno and not isinstance(statement, ast.Global)
 
 
 def _end(node: ast.AST) -> int:
@@ -240,7 +276,11 @@ def _end(node: ast.AST) -> int:
 
 def _walruses(node: ast.expr | None, statement: ast.stmt, place: _Place, *, certain: bool = True) -> Iterator[Binding]:
     """Names bound by `:=`; conditional where an `and`, an `or`, a ternary, a chain or a comprehension may skip them."""
-    if node is None or isinstance(node, ast.Lambda):
+    if node is None:
+        return
+    if isinstance(node, ast.Lambda):
+        for default in _defaults(node.args):
+            yield from _walruses(default, statement, place, certain=certain)
         return
     if isinstance(node, ast.NamedExpr):
         yield from _walruses(node.value, statement, place, certain=certain)

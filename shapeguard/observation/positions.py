@@ -2,7 +2,7 @@
 
 import ast
 
-from shapeguard.records import Span
+from shapeguard.records import Span, lines_of
 
 
 class SourceText:
@@ -16,7 +16,7 @@ class SourceText:
     __slots__ = ("lines", "source")
 
     def __init__(self, text: str, source: int = 0) -> None:
-        self.lines = text.splitlines() or [""]
+        self.lines = lines_of(text) or [""]
         self.source = source
 
     def span(self, node: ast.AST) -> Span:

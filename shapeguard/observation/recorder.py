@@ -92,7 +92,7 @@ class Recorder:
 
     def _prepare(self, bindings: tuple[Binding, ...], code: CodeType | None) -> None:
         self._bindings = bindings
-        if all(binding.certain for binding in bindings) and not _may_half_run(self._open):
+        if all(binding.certain for binding in bindings) and not _may_half_run(self._open, bindings):
             return
         self._before = tuple(_token(read_target(b.target, self._namespace)[1]) for b in bindings)
         lines = frozenset(_lines_of_interest(bindings))
@@ -124,9 +124,11 @@ class Recorder:
             shown, value = read_target(binding.target, self._namespace)
             if value is MISSING:
                 continue
-            changed = _changed(before[index], value) if before else raised_at is None
-            if not _ran(binding, changed=changed, hits=hits, complete=complete, raised_at=raised_at):
-                continue
+            if raised_at is not None or not binding.certain:
+                changed = bool(before) and _changed(before[index], value)
+                silent = binding.in_place and version(value) is None
+                if not _ran(binding, changed=changed, silent=silent, hits=hits, complete=complete, raised_at=raised_at):
+                    continue
             spec = describe(value)
             if is_tensor_like(spec):
                 key = ast.unparse(shown) if not isinstance(shown, ast.Name) else shown.id
@@ -169,10 +171,13 @@ def _changed(before: _Token | None, value: object) -> bool:
     return before.version != version(value)
 
 
-def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bool, raised_at: int | None) -> bool:
-    """Whether a target was bound by the statement that has just run; in doubt, only a new value counts as proof."""
-    if raised_at is None and binding.certain:
-        return True
+def _ran(  # noqa: PLR0913  everything that may prove it
+    binding: Binding, *, changed: bool, silent: bool, hits: set[int] | None, complete: bool, raised_at: int | None
+) -> bool:
+    """Whether a target that may have been skipped was bound; in doubt, only a new value counts as proof.
+
+    `silent` is a change in place of what counts none, such as a NumPy array.
+    """
     if hits is None or binding.line is None:
         return changed
     if binding.line not in hits:
@@ -181,9 +186,9 @@ def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bo
         return changed
     if not binding.fragile or binding.next_line in hits:
         return True
-    if binding.handlers and complete and not hits.intersection(binding.handlers):
-        return True
-    return changed or binding.in_place
+    if binding.handlers and complete:
+        return changed or not hits.intersection(binding.handlers)
+    return changed or silent
 
 
 def _lines_of_interest(bindings: tuple[Binding, ...]) -> set[int]:
@@ -194,8 +199,7 @@ def _lines_of_interest(bindings: tuple[Binding, ...]) -> set[int]:
     return lines
 
 
-def _may_half_run(statement: ast.stmt | None) -> bool:
-    """Whether a statement that raises may have bound something before it did."""
-    return isinstance(
-        statement, (ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.For, ast.AsyncFor, ast.While, ast.If, ast.Match)
-    )
+def _may_half_run(statement: ast.stmt | None, bindings: tuple[Binding, ...]) -> bool:
+    """Whether a statement that raises may have bound something before it did: not where binding is its last act."""
+    last_act = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Import, ast.ImportFrom)
+    return len(bindings) > 1 or (len(bindings) == 1 and not isinstance(statement, last_act))

@@ -29,14 +29,14 @@ def run_statements(
 
     The code is compiled as a module's would be: `__future__` imports hold for what follows, and a docstring becomes
     `__doc__`.
+
+    Raises:
+        SyntaxError: a statement cannot be compiled (`return` outside a function); nothing has run then.
     """
-    flags = 0
-    for index, statement in enumerate(tree.body):
+    # Compiled before anything runs, since Python does not begin a text that it cannot compile to its end.
+    compiled = _compile_all(tree, filename)
+    for statement, code, is_expression in compiled:
         try:
-            is_docstring = index == 0 and ast.get_docstring(tree, clean=False) is not None
-            is_expression = isinstance(statement, ast.Expr) and not is_docstring
-            code = _compile(statement, filename, flags, expression=is_expression)
-            flags |= code.co_flags & _FUTURES
             recorder.begin(statement, code)
             # The program's own namespace is its globals and its locals, as in a module.
             value = eval(code, namespace)  # noqa: S307  running the user's program is what this is for
@@ -48,6 +48,19 @@ def run_statements(
             return Outcome(error)
     recorder.end()
     return Outcome(None)
+
+
+def _compile_all(tree: ast.Module, filename: str) -> list[tuple[ast.stmt, CodeType, bool]]:
+    """Each statement with its code, and whether that gives the value of an expression."""
+    compiled = []
+    flags = 0
+    for index, statement in enumerate(tree.body):
+        is_docstring = index == 0 and ast.get_docstring(tree, clean=False) is not None
+        is_expression = isinstance(statement, ast.Expr) and not is_docstring
+        code = _compile(statement, filename, flags, expression=is_expression)
+        flags |= code.co_flags & _FUTURES
+        compiled.append((statement, code, is_expression))
+    return compiled
 
 
 def _compile(statement: ast.stmt, filename: str, flags: int, *, expression: bool) -> CodeType:

@@ -4,7 +4,7 @@ from shapeguard.records.codec import Json, Record, Size
 from shapeguard.records.finding import Conflict, Edit, Finding, Fix, Operand
 from shapeguard.records.gradient import GradientEntry, GradientReport, GradientRoot, Graph
 from shapeguard.records.report import MIME_TYPE, SCHEMA, ProgramError, Report
-from shapeguard.records.source import Source, Span
+from shapeguard.records.source import Source, Span, lines_of
 from shapeguard.records.spec import KINDS, Spec
 from shapeguard.records.trace import Observation
 from shapeguard.records.verdict import Verdict
@@ -32,4 +32,5 @@ __all__ = [
     "Span",
     "Spec",
     "Verdict",
+    "lines_of",
 ]

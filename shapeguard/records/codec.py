@@ -154,7 +154,31 @@ def size_of(value: Any) -> Size:
     raise TypeError(message)
 
 
+def text_of(value: Any) -> str:
+    """One entry that must be a string: a number is no text of itself."""
+    if type(value) is str:
+        return value
+    message = f"a string is wanted, not {type(value).__name__}"
+    raise TypeError(message)
+
+
+def integer_of(value: Any) -> int:
+    """One entry that must be an integer; a boolean is none."""
+    if type(value) is int:
+        return value
+    message = f"an integer is wanted, not {type(value).__name__}"
+    raise TypeError(message)
+
+
+def parts_of(value: Any) -> list[Any]:
+    """The parts of one entry that is an array itself; a string would unpack into its characters."""
+    if type(value) is list:
+        return value
+    message = f"an array is wanted, not {type(value).__name__}"
+    raise TypeError(message)
+
+
 def pair_of_texts(value: Any) -> tuple[str, str]:
     """Two strings, as in `traits` and `silent_when`."""
-    first, second = value
-    return str(first), str(second)
+    first, second = parts_of(value)
+    return text_of(first), text_of(second)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
-from shapeguard.records.codec import Fields, Json, Record, Size, pair_of_texts
+from shapeguard.records.codec import Fields, Json, Record, Size, pair_of_texts, text_of
 from shapeguard.records.source import Span
 from shapeguard.records.spec import Spec
 
@@ -143,6 +143,6 @@ class Finding(Record):
             fields.records("conflicts", Conflict),
             fields.records("fixes", Fix),
             fields.optional_text("where"),
-            fields.sequence("because", str),
+            fields.sequence("because", text_of),
             fields.sequence("silent_when", pair_of_texts),
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from shapeguard.records.codec import Fields, Json, Record, Size, size_of
+from shapeguard.records.codec import Fields, Json, Record, Size, integer_of, parts_of, size_of, text_of
 from shapeguard.records.finding import Finding
 from shapeguard.records.source import Span
 from shapeguard.records.spec import Spec
@@ -59,8 +59,8 @@ class GradientEntry(Record):
             fields.record("spec", Spec),
             fields.optional_truth("reached"),
             fields.optional_sequence("gradient_shape", size_of),
-            fields.sequence("summed_dims", int),
-            fields.sequence("because", str),
+            fields.sequence("summed_dims", integer_of),
+            fields.sequence("because", text_of),
         )
 
 
@@ -85,13 +85,14 @@ class Graph(Record):
 
 
 def _node(value: Any) -> tuple[str, str, Spec | None]:
-    key, label, spec = value
-    return str(key), str(label), None if spec is None else Spec.read(Fields("Spec", spec))
+    key, label, spec = parts_of(value)
+    return text_of(key), text_of(label), None if spec is None else Spec.read(Fields("Spec", spec))
 
 
 def _edge(value: Any) -> tuple[str, str, tuple[Size, ...] | None]:
-    tail, head, shape = value
-    return str(tail), str(head), None if shape is None else tuple(size_of(size) for size in shape)
+    tail, head, shape = parts_of(value)
+    sizes = None if shape is None else tuple(size_of(size) for size in parts_of(shape))
+    return text_of(tail), text_of(head), sizes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Where code came from and which part of it is meant."""
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,6 +36,19 @@ class Span(Record):
             fields.integer("end_line"),
             fields.integer("end_column"),
         )
+
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def lines_of(text: str) -> list[str]:
+    r"""The lines of a source text as Python counts them, which unlike `str.splitlines` ends none at a form feed.
+
+    >>> lines_of("x = 1\r\ny = 2")
+    ['x = 1', 'y = 2']
+    """
+    lines = _LINE_END.split(text)
+    return lines if lines[-1] else lines[:-1]
 
 
 @dataclass(frozen=True, slots=True)

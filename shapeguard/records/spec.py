@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias, get_args
 
-from shapeguard.records.codec import Fields, Json, Record, Size, pair_of_texts, size_of
+from shapeguard.records.codec import Fields, Json, Record, Size, pair_of_texts, parts_of, size_of, text_of
 
 Kind: TypeAlias = Literal["tensor", "array", "container", "module", "scalar", "other"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -58,7 +58,7 @@ class Spec(Record):
             fields.text("kind"),
             fields.text("type"),
             fields.optional_sequence("shape", size_of),
-            fields.optional_sequence("dims", lambda name: None if name is None else str(name)),
+            fields.optional_sequence("dims", lambda name: None if name is None else text_of(name)),
             fields.optional_text("dtype"),
             fields.optional_text("device"),
             fields.optional_truth("requires_grad"),
@@ -79,5 +79,5 @@ class Spec(Record):
 
 def read_item(value: Any) -> tuple[str, Spec]:
     """One `[key, Spec]` entry."""
-    key, item = value
-    return str(key), Spec.read(Fields("Spec", item))
+    key, item = parts_of(value)
+    return text_of(key), Spec.read(Fields("Spec", item))

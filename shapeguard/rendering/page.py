@@ -3,7 +3,7 @@
 from collections import defaultdict
 from html import escape
 
-from shapeguard.records import Observation, Report
+from shapeguard.records import Observation, Report, lines_of
 from shapeguard.rendering.html import table_block
 from shapeguard.rendering.rows import ALL, Selection, rows_of
 
@@ -26,7 +26,7 @@ def page(title: str, source: str, report: Report, selection: Selection = ALL) ->
         rows_at[seen.span.end_line].append(seen)
     parts: list[str] = []
     pending: list[str] = []
-    for number, line in enumerate(source.splitlines(), 1):
+    for number, line in enumerate(lines_of(source), 1):
         pending.append(escape(line))
         if number in rows_at:
             parts += [_code(pending), table_block(rows_of(rows_at[number], selection), f"shapes of line {number}")]

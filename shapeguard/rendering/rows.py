@@ -88,7 +88,8 @@ def note(spec: Spec, line: str | None = None) -> str:
 
 def _tensor_note(spec: Spec) -> list[str]:
     name = spec.type.rpartition(".")[2]
-    parts = [] if name == "Tensor" else [name]
+    # Without a shape, the name of the type is what stands in the row already.
+    parts = [] if name == "Tensor" or spec.shape is None else [name]
     if spec.device not in (None, "cpu"):
         parts.append(str(spec.device))
     if spec.grad_fn is not None:

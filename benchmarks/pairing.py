@@ -16,7 +16,7 @@ Run: TypeAlias = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure with its spread, and the limit that it must keep, if it has one."""
+    """One figure, with its spread where it is the median of many, and the limit that it must keep, if it has one."""
 
     label: str
     values: tuple[float, ...]
@@ -34,8 +34,10 @@ class Figure:
         return self.limit is None or self.value <= self.limit
 
     def __str__(self) -> str:
-        tenths = quantiles(self.values, n=10) if len(self.values) > 1 else [self.value]
-        text = f"{self.label:<54} {self.value:8.3f} {self.unit:<2}  ({tenths[0]:.3f} to {tenths[-1]:.3f}, n={len(self.values)})"
+        text = f"{self.label:<54} {self.value:8.3f} {self.unit:<2}"
+        if len(self.values) > 1:
+            tenths = quantiles(self.values, n=10)
+            text = f"{text}  ({tenths[0]:.3f} to {tenths[-1]:.3f}, n={len(self.values)})"
         if self.limit is None:
             return text
         return f"{text}  limit {self.limit:g}: {'kept' if self.kept else 'PASSED'}"

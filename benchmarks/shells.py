@@ -13,6 +13,7 @@ from traitlets.config import Config
 
 from shapeguard.settings import Settings, settings
 
+_numbers = count(1_000_000)
 SETUP = "import torch; a = torch.ones(3, 4)"
 
 
@@ -69,11 +70,10 @@ def runner(shell: InteractiveShell, cell: str, rows: int = Settings().rows) -> C
 
     `rows` is how many rows the extension shows; the record holds every assignment in any case.
     """
-    numbers = count()
 
     def run() -> None:
         settings.rows = rows
-        assert shell.run_cell(f"{cell}\n# {next(numbers)}").success
+        assert shell.run_cell(f"{cell}\n# {next(_numbers)}").success
 
     return run
 

@@ -55,6 +55,9 @@ class CellRun:
             self.recorder.end()
             return
         node = self._nodes[index]
+        if not isinstance(node, ast.Expr):
+            self.recorder.begin(node, code)
+            return
         body = opaque_body(node, self.raw_cell)
         if body is None:
             self.recorder.begin(node, code)

@@ -169,6 +169,7 @@ def _tensor(value: Any, depth: int) -> Spec:
     try:
         with torch._C.DisableTorchFunction():  # noqa: SLF001
             node = value.grad_fn
+            # Without is_leaf, which says no more than whether there is a grad_fn.
             key = (
                 type(value).__name__,
                 value.shape,
@@ -176,7 +177,6 @@ def _tensor(value: Any, depth: int) -> Spec:
                 value.device,
                 value.requires_grad,
                 None if node is None else type(node).__name__,
-                value.is_leaf,
                 value.layout,
             )
         spec = _interned.get(key)

@@ -159,7 +159,13 @@ class Capture:
     def _around_run_code(self, original: Any) -> Callable[..., Any]:
         def run_code(code_obj: CodeType, result: Any = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
             if self.active and result is not None:
-                self._shielded(self._next_statement, code_obj, result)
+                # As `_shielded`, one call less: this stands between every two statements.
+                try:
+                    self._next_statement(code_obj, result)
+                except Exception as error:  # noqa: BLE001
+                    self._faults.keep(error)
+                except KeyboardInterrupt:
+                    self._interrupted = True
                 if self._interrupted:
                     # It arrived while shapeguard was at work; it is the user's statement that it was meant for.
                     self._interrupted = False
@@ -188,14 +194,11 @@ class Capture:
         return fill_exec_result
 
     def _shielded(self, step: Callable[..., Any], *args: Any) -> Any:
-        # As Faults.shielded, one call less: this stands between every two statements.
         try:
-            return step(*args)
-        except Exception as error:  # noqa: BLE001
-            self._faults.keep(error)
+            return self._faults.shielded(step, *args)
         except KeyboardInterrupt:
             self._interrupted = True
-        return None
+            return None
 
     # --- what they tell
 

@@ -49,9 +49,9 @@ def is_tensor_like(spec: Spec) -> bool:
     >>> is_tensor_like(describe([1, 2, 3]))
     False
     """
-    if spec.kind == "container":
-        return any(is_tensor_like(item) for _, item in spec.items)
-    return spec.kind in ("tensor", "array", "module")
+    if spec.kind in ("tensor", "array", "module"):
+        return True
+    return spec.kind == "container" and any(is_tensor_like(item) for _, item in spec.items)
 
 
 def is_tensor(value: object) -> bool:

@@ -108,8 +108,11 @@ class Recorder:
             self._close_bindings(raised_at)
         else:
             self._open = self._simple = None
-            if raised_at is None:
-                self._see(simple, self._namespace.get(simple.id, MISSING))
+            value = self._namespace.get(simple.id, MISSING) if raised_at is None else MISSING
+            if value is not MISSING:
+                spec = describe(value)
+                if is_tensor_like(spec):
+                    self.sightings.append(Sighting(simple, "binding", spec))
         if self._results:
             self.sightings += self._results
             self._results.clear()
@@ -137,13 +140,6 @@ class Recorder:
                 seen.pop(key, None)
                 seen[key] = Sighting(shown, "binding", spec)
         self.sightings.extend(seen.values())
-
-    def _see(self, node: ast.expr, value: object) -> None:
-        if value is MISSING:
-            return
-        spec = describe(value)
-        if is_tensor_like(spec):
-            self.sightings.append(Sighting(node, "binding", spec))
 
 
 class _Token(NamedTuple):

@@ -75,6 +75,8 @@ def _texts(spec: Spec) -> tuple[str, str]:
 
 def shortened(name: str, limit: int = _MAX_NAME) -> str:
     """A name or expression on one line, cut in the middle where it is long."""
+    if len(name) <= limit and name.isidentifier():
+        return name
     flat = " ".join(name.split())
     half = (limit - 3) // 2
     return flat if len(flat) <= limit else f"{flat[:half]} … {flat[-half:]}"

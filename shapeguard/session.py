@@ -83,12 +83,11 @@ def observations(sightings: Sequence[Sighting], text: SourceText, out: int | Non
     records = []
     for node, role, spec in sightings:
         span = text.span(node)
+        target = (
+            node.id if isinstance(node, ast.Name) and role == "binding" else text.written(span) or ast.unparse(node)
+        )
         if role == "result" and out is not None:
             target = f"Out[{out}]"
-        elif role == "binding" and isinstance(node, ast.Name):
-            target = node.id
-        else:
-            target = text.written(span) or ast.unparse(node)
         records.append(Observation(target, role, span, None, spec))
     return tuple(records)
 

@@ -14,6 +14,7 @@ from traitlets.config import Config
 from shapeguard.settings import Settings, settings
 
 _numbers = count(1_000_000)
+ROWS = Settings().rows
 SETUP = "import torch; a = torch.ones(3, 4)"
 
 
@@ -51,11 +52,16 @@ def swallowed() -> Iterator[None]:
         yield
 
 
-def new_shell(*extensions: str, front: type[DisplayPublisher] | None = None) -> InteractiveShell:
-    """A shell with a namespace of its own and without a history; a terminal's, unless it has a `front`."""
+def new_shell(
+    *extensions: str, front: type[DisplayPublisher] | None = None, singleton: bool = False
+) -> InteractiveShell:
+    """A shell with a namespace of its own and without a history; a terminal's, unless it has a `front`.
+
+    `singleton` makes it the one that `get_ipython()` answers with, for extensions that ask for it.
+    """
     config = Config()
     config.HistoryManager.enabled = False
-    shell = InteractiveShell(config=config, user_ns={})
+    shell = (InteractiveShell.instance if singleton else InteractiveShell)(config=config, user_ns={})
     if front is not None:
         shell.display_pub = front(parent=shell)
     for extension in extensions:
@@ -65,7 +71,7 @@ def new_shell(*extensions: str, front: type[DisplayPublisher] | None = None) -> 
     return shell
 
 
-def runner(shell: InteractiveShell, cell: str, rows: int = Settings().rows) -> Callable[[], None]:
+def runner(shell: InteractiveShell, cell: str, rows: int = ROWS) -> Callable[[], None]:
     """A run of `cell`, each time as a text never seen before, so that nobody profits from having seen it.
 
     `rows` is how many rows the extension shows; the record holds every assignment in any case.

@@ -55,6 +55,9 @@ class CellRun:
             self.recorder.end()
             return
         node = self._nodes[index]
+        if not isinstance(node, ast.Expr):
+            self.recorder.begin(node, code)
+            return
         body = opaque_body(node, self.raw_cell)
         if body is None:
             self.recorder.begin(node, code)
@@ -158,7 +161,13 @@ class Capture:
     def _around_run_code(self, original: Any) -> Callable[..., Any]:
         def run_code(code_obj: CodeType, result: Any = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
             if self.active and result is not None:
-                self._shielded(self._next_statement, code_obj, result)
+                # As `_shielded`, one call less: this stands between every two statements.
+                try:
+                    self._next_statement(code_obj, result)
+                except Exception as error:  # noqa: BLE001
+                    self._faults.keep(error)
+                except KeyboardInterrupt:
+                    self._interrupted = True
                 if self._interrupted:
                     # It arrived while shapeguard was at work; it is the user's statement that it was meant for.
                     self._interrupted = False

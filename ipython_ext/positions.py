@@ -14,17 +14,19 @@ from shapeguard.records import Span
 class CellText(SourceText):
     """The raw text of a cell, addressed by nodes of its transformed text."""
 
-    __slots__ = ("_lines_of", "_transformed")
+    __slots__ = ("_lines_of", "_transformed", "_unchanged")
 
     def __init__(self, raw: str, transformed: list[str], source: int = 0) -> None:
         super().__init__(raw, source)
         self._transformed = [line.rstrip("\n") for line in transformed]
+        # Asked once for the whole cell: nearly every cell is what the user wrote, and each of its spans asks.
+        self._unchanged = self.lines == self._transformed
         self._lines_of: dict[int, int] | None = None
 
     def span(self, node: ast.AST) -> Span:
         """The range of `node` in the raw cell; where the text was rewritten, of what stands in its place."""
         span = super().span(node)
-        if self.lines == self._transformed or self._stands_at(node, span):
+        if self._unchanged or self._stands_at(node, span):
             return span
         line, column, end_line, end_column = place(node)
         first, last = self._raw_line(line), self._raw_line(end_line)

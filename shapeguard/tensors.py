@@ -51,9 +51,9 @@ def is_tensor_like(spec: Spec) -> bool:
     >>> is_tensor_like(describe([1, 2, 3]))
     False
     """
-    if spec.kind == "container":
-        return any(is_tensor_like(item) for _, item in spec.items)
-    return spec.kind in ("tensor", "array", "module")
+    if spec.kind in ("tensor", "array", "module"):
+        return True
+    return spec.kind == "container" and any(is_tensor_like(item) for _, item in spec.items)
 
 
 def is_tensor(value: object) -> bool:
@@ -171,6 +171,7 @@ def _tensor(value: Any, depth: int) -> Spec:
     try:
         with torch._C.DisableTorchFunction():  # noqa: SLF001
             node = value.grad_fn
+            # Without is_leaf, which says no more than whether there is a grad_fn.
             key = (
                 type(value).__name__,
                 value.shape,
@@ -178,7 +179,6 @@ def _tensor(value: Any, depth: int) -> Spec:
                 value.device,
                 value.requires_grad,
                 None if node is None else type(node).__name__,
-                value.is_leaf,
                 value.layout,
             )
         spec = _interned.get(key)

@@ -13,15 +13,19 @@ class SourceText:
     1
     """
 
-    __slots__ = ("lines", "source")
+    __slots__ = ("_ascii", "lines", "source")
 
     def __init__(self, text: str, source: int = 0) -> None:
         self.lines = lines_of(text) or [""]
         self.source = source
+        # In ASCII a byte is a code point, so that no line has to be looked at.
+        self._ascii = text.isascii()
 
     def span(self, node: ast.AST) -> Span:
         """The range of `node`; syntax trees count columns in UTF-8 bytes, a Span in code points."""
         line, column, end_line, end_column = place(node)
+        if self._ascii:
+            return Span(self.source, line, column, end_line, end_column)
         return Span(
             self.source,
             line,

@@ -36,6 +36,7 @@ class Recorder:
         "_namespace",
         "_open",
         "_results",
+        "_simple",
         "_walrus",
         "_watch",
         "elapsed_ns",
@@ -47,6 +48,8 @@ class Recorder:
         self._namespace = namespace
         self._walrus = walrus
         self._open: ast.stmt | None = None
+        self._simple: ast.Name | None = None
+        """The target of the open statement, where it is a plain `name = expression`: then nothing else is prepared."""
         self._bindings: tuple[Binding, ...] = ()
         self._before: tuple[_Token | None, ...] = ()
         self._watch: LineWatch | None = None
@@ -61,7 +64,8 @@ class Recorder:
         if self._open is not None:
             self._close(None)
         self._open = statement
-        if self._walrus or simple_target(statement) is None:
+        self._simple = None if self._walrus else simple_target(statement)
+        if self._simple is None:
             self._prepare(bindings_of(statement), code)
         self.elapsed_ns += perf_counter_ns() - started
 
@@ -101,24 +105,28 @@ class Recorder:
             self._watch.start()
 
     def _close(self, raised_at: int | None) -> None:
-        self._close_bindings(raised_at)
+        simple = self._simple
+        if simple is None:
+            self._close_bindings(raised_at)
+        else:
+            self._open = self._simple = None
+            value = self._namespace.get(simple.id, MISSING) if raised_at is None else MISSING
+            if value is not MISSING:
+                spec = describe(value)
+                if is_tensor_like(spec):
+                    self.sightings.append(Sighting(simple, "binding", spec))
         if self._results:
             self.sightings += self._results
             self._results.clear()
 
     def _close_bindings(self, raised_at: int | None) -> None:
-        statement, bindings, before = self._open, self._bindings, self._before
+        bindings, before = self._bindings, self._before
         hits: set[int] | None = None
         complete = False
         if self._watch is not None:
             complete = self._watch.stop()
             hits = self._watch.hits
         self._open, self._bindings, self._before, self._watch = None, (), (), None
-        if not bindings:
-            target = None if statement is None or self._walrus else simple_target(statement)
-            if target is not None and raised_at is None:
-                self._see(target, self._namespace.get(target.id, MISSING))
-            return
         seen: dict[str, Sighting] = {}
         for index, binding in enumerate(bindings):
             shown, value = read_target(binding.target, self._namespace)
@@ -136,13 +144,6 @@ class Recorder:
                 seen.pop(key, None)
                 seen[key] = Sighting(shown, "binding", spec)
         self.sightings.extend(seen.values())
-
-    def _see(self, node: ast.expr, value: object) -> None:
-        if value is MISSING:
-            return
-        spec = describe(value)
-        if is_tensor_like(spec):
-            self.sightings.append(Sighting(node, "binding", spec))
 
 
 class _Token(NamedTuple):

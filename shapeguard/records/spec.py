@@ -48,8 +48,9 @@ class Spec(Record):
             "grad_fn": self.grad_fn,
             "is_leaf": self.is_leaf,
             "nbytes": self.nbytes,
-            "traits": [[name, value] for name, value in self.traits],
-            "items": [[key, item.as_json()] for key, item in self.items],
+            # Most values have neither, and a comprehension costs its call even then.
+            "traits": [[name, value] for name, value in self.traits] if self.traits else [],
+            "items": [[key, item.as_json()] for key, item in self.items] if self.items else [],
         }
 
     @classmethod

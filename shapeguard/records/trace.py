@@ -38,7 +38,7 @@ class Observation(Record):
             "spec": self.spec.as_json(),
             "count": self.count,
             "exact": self.exact,
-            "earlier": [spec.as_json() for spec in self.earlier],
+            "earlier": [spec.as_json() for spec in self.earlier] if self.earlier else [],
         }
 
     @classmethod

@@ -3,9 +3,9 @@
 from typing import Any
 
 from shapeguard.records import MIME_TYPE, Report
-from shapeguard.rendering.html import block
-from shapeguard.rendering.rows import ALL, Selection
-from shapeguard.rendering.text import report_text
+from shapeguard.rendering.html import block_of
+from shapeguard.rendering.rows import ALL, Selection, rows_of
+from shapeguard.rendering.text import text_of
 
 
 def bundle(report: Report, selection: Selection = ALL) -> dict[str, Any]:
@@ -14,7 +14,8 @@ def bundle(report: Report, selection: Selection = ALL) -> dict[str, Any]:
     >>> bundle(Report(sources=()))
     {}
     """
-    text = report_text(report, selection)
+    table = rows_of(report.observations, selection)
+    text = text_of(table, report)
     if not text:
         return {}
-    return {MIME_TYPE: report.as_json(), "text/html": block(report, selection), "text/plain": text}
+    return {MIME_TYPE: report.as_json(), "text/html": block_of(table, report), "text/plain": text}

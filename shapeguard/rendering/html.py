@@ -28,7 +28,11 @@ def block(report: Report, selection: Selection = ALL) -> str:
     >>> block(Report(sources=()))
     ''
     """
-    table = rows_of(report.observations, selection)
+    return block_of(rows_of(report.observations, selection), report)
+
+
+def block_of(table: Table, report: Report) -> str:
+    """The rows of a report, which are worked out already, and its findings."""
     messages = [finding.message for finding in report.findings]
     return table_block(table, "shapes of this cell", messages)
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import groupby
 
 from shapeguard.notation import brief
@@ -56,34 +57,38 @@ def rows_of(observations: Sequence[Observation], selection: Selection = ALL, *, 
     chosen = [seen for seen in observations if selection.admits(seen.target, seen.spec)]
     times = Counter(seen.target for seen in chosen)
     limit = len(chosen) if selection.limit is None else selection.limit
-    rows = tuple(
-        Row(
-            shortened(seen.target),
-            brief(seen.spec),
-            note(seen.spec, f"line {seen.span.line}" if times[seen.target] > 1 and not numbered else None),
-            seen.span.line if numbered else None,
-        )
-        for seen in chosen[:limit]
-    )
-    return Table(rows, max(0, len(chosen) - limit))
+    rows = []
+    for seen in chosen[:limit]:
+        value, details = _texts(seen.spec)
+        if times[seen.target] > 1 and not numbered:
+            place = f"line {seen.span.line}"
+            details = f"{place}, {details}" if details else place
+        rows.append(Row(shortened(seen.target), value, details, seen.span.line if numbered else None))
+    return Table(tuple(rows), max(0, len(chosen) - limit))
+
+
+@lru_cache(maxsize=256)
+def _texts(spec: Spec) -> tuple[str, str]:
+    """Value and details of a row, worked out once for all the values of a cell that are alike."""
+    return brief(spec), note(spec)
 
 
 def shortened(name: str, limit: int = _MAX_NAME) -> str:
     """A name or expression on one line, cut in the middle where it is long."""
+    if len(name) <= limit and name.isidentifier():
+        return name
     flat = " ".join(name.split())
     half = (limit - 3) // 2
     return flat if len(flat) <= limit else f"{flat[:half]} … {flat[-half:]}"
 
 
-def note(spec: Spec, line: str | None = None) -> str:
+def note(spec: Spec) -> str:
     """What there is to say of a value besides its dtype and shape.
 
     >>> note(Spec(kind="tensor", type="torch.Tensor", shape=(), requires_grad=True, grad_fn="SumBackward0"))
     'grad_fn=SumBackward0'
     """
-    parts = [] if line is None else [line]
-    parts += _NOTES.get(spec.kind, _tensor_note)(spec)
-    return ", ".join(parts)
+    return ", ".join(_NOTES.get(spec.kind, _tensor_note)(spec))
 
 
 def _tensor_note(spec: Spec) -> list[str]:

@@ -21,7 +21,12 @@ def report_text(report: Report, selection: Selection = ALL, paint: Paint = plain
     >>> report_text(Report(sources=()))
     ''
     """
-    parts = [rows_text(rows_of(report.observations, selection, numbered=numbered), paint)]
+    return text_of(rows_of(report.observations, selection, numbered=numbered), report, paint)
+
+
+def text_of(table: Table, report: Report, paint: Paint = plain) -> str:
+    """The rows of a report, which are worked out already, and its findings."""
+    parts = [rows_text(table, paint)]
     parts += [_finding_text(finding, paint) for finding in report.findings if not _already_said(finding, report)]
     return "\n".join(part for part in parts if part)
 

@@ -18,9 +18,9 @@ def figures(pairs: int = PAIRS) -> list[Figure]:
     cell = assignments(ASSIGNMENTS)
     ours = {
         "terminal": (new_shell("shapeguard"), LIMIT),
-        "terminal, a row for each": (new_shell("shapeguard"), LIMIT),
+        "terminal, a row for each": (new_shell("shapeguard"), None),
         "notebook": (new_shell("shapeguard", front=Front), LIMIT),
-        "notebook, a row for each": (new_shell("shapeguard", front=Front), LIMIT),
+        "notebook, a row for each": (new_shell("shapeguard", front=Front), None),
         "notebook, and the kernel's serialising": (new_shell("shapeguard", front=SerialisingFront), None),
     }
     every = {"control, plain against plain": (new_shell(), None), **ours, **peers()}

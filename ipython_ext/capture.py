@@ -31,7 +31,6 @@ class CellRun:
         self.result = result
         self.thread = threading.get_ident()
         self.coroutine: weakref.ref[Any] | None = None
-        self.filename = ""
         self.index = 0
         self.recorder: Recorder | None = Recorder(shell.user_ns, walrus=":=" in self.raw_cell)
         """None where the run is not to be recorded: muted, or given up after a fault."""
@@ -44,27 +43,31 @@ class CellRun:
     def next_statement(self, code: CodeType) -> None:
         """The shell is about to run the code of the next statement."""
         # Where two of our wrappers stand in one chain, because another extension re-installed one, count once.
-        if self.recorder is None or code is self._last_code:
+        recorder, index = self.recorder, self.index
+        if recorder is None or code is self._last_code:
             return
         self._last_code = code
-        self.filename = code.co_filename
         self._displayable = None
-        index = self.index
-        self.index += 1
+        self.index = index + 1
         if index >= self._written:
-            self.recorder.end()
+            recorder.end()
             return
         node = self._nodes[index]
-        if not isinstance(node, ast.Expr):
-            self.recorder.begin(node, code)
+        if type(node) is not ast.Expr:
+            recorder.begin(node, code)
             return
         body = opaque_body(node, self.raw_cell)
         if body is None:
-            self.recorder.begin(node, code)
+            recorder.begin(node, code)
         else:
-            self.recorder.begin_opaque(node, body)
+            recorder.begin_opaque(node, body)
         shown = body[-1] if body else node
         self._displayable = shown.value if isinstance(shown, ast.Expr) else None
+
+    @property
+    def filename(self) -> str:
+        """The name under which the shell compiled the cell; empty where no statement of it ran."""
+        return "" if self._last_code is None else self._last_code.co_filename
 
     def displayed(self, value: object, name: str | None) -> None:
         """The statement under way displays `value`, kept as `name`; or drops it, since it ends in `;`."""
@@ -117,6 +120,8 @@ class Capture:
         self._faults = faults
         self._shielded = self._shield()
         self._runs: list[CellRun] = []
+        self._newest: CellRun | None = None
+        """The run whose statement was last; it is asked first."""
         self._wrappers: list[Wrapper] = []
         self._interrupted = False
         self._entered = False
@@ -137,6 +142,7 @@ class Capture:
         while self._wrappers:
             self._wrappers.pop().remove()
         self._runs.clear()
+        self._newest = None
 
     def _wrap(self, owner: Any, name: str, around: Callable[[Any], Callable[..., Any]]) -> None:
         current = getattr(owner, name)
@@ -159,20 +165,29 @@ class Capture:
         return run_ast_nodes
 
     def _around_run_code(self, original: Any) -> Callable[..., Any]:
-        def run_code(code_obj: CodeType, result: Any = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-            if self.active and result is not None:
-                # As `_shielded`, one call less: this stands between every two statements.
+        def run_code(
+            code_obj: CodeType,
+            result: Any = None,
+            async_: bool = False,  # noqa: FBT001, FBT002  IPython's signature
+            **kwargs: Any,
+        ) -> Coroutine[Any, Any, Any]:
+            if result is not None and self.active:
+                # As `_shielded`, with fewer calls: this stands between every two statements.
                 try:
-                    self._next_statement(code_obj, result)
+                    run = self._newest
+                    if run is None or run.result is not result:
+                        run = self._run_of(result)
+                    if run is not None:
+                        run.next_statement(code_obj)
                 except Exception as error:  # noqa: BLE001
-                    self._faults.keep(error)
+                    self._give_up(result, error)
                 except KeyboardInterrupt:
                     self._interrupted = True
                 if self._interrupted:
                     # It arrived while shapeguard was at work; it is the user's statement that it was meant for.
                     self._interrupted = False
-                    code_obj, kwargs = interruption(code_obj), {**kwargs, "async_": False}
-            coroutine: Coroutine[Any, Any, Any] = original(code_obj, result, **kwargs)
+                    code_obj, async_ = interruption(code_obj), False
+            coroutine: Coroutine[Any, Any, Any] = original(code_obj, result, async_=async_, **kwargs)
             return coroutine
 
         return run_code
@@ -225,15 +240,16 @@ class Capture:
         self._runs.append(run)
         return run
 
-    def _next_statement(self, code: CodeType, result: Any) -> None:
-        for run in reversed(self._runs):
+    def _run_of(self, result: Any) -> CellRun | None:
+        self._newest = next((run for run in reversed(self._runs) if run.result is result), None)
+        return self._newest
+
+    def _give_up(self, result: Any, error: Exception) -> None:
+        """Record no more of a run: what it has seen so far may be half of the truth."""
+        self._faults.keep(error)
+        for run in self._runs:
             if run.result is result:
-                try:
-                    run.next_statement(code)
-                except Exception:
-                    run.recorder = None  # what it has seen so far may be half of the truth
-                    raise
-                return
+                run.recorder = None
 
     def _displayed(self, value: object) -> None:
         run = self._running()
@@ -276,6 +292,7 @@ class Capture:
             return []
         for run in finished:
             self._runs.remove(run)
+        self._newest = None
         return finished
 
 

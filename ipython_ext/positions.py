@@ -21,6 +21,7 @@ class CellText(SourceText):
         self._transformed = [line.rstrip("\n") for line in transformed]
         # Asked once for the whole cell: nearly every cell is what the user wrote, and each of its spans asks.
         self._unchanged = self.lines == self._transformed
+        self._direct = self._ascii and self._unchanged
         self._lines_of: dict[int, int] | None = None
 
     def span(self, node: ast.AST) -> Span:

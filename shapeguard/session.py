@@ -13,7 +13,9 @@ from typing import Any
 from shapeguard.observation import Recorder, run_statements
 from shapeguard.observation.positions import SourceText
 from shapeguard.observation.recorder import Sighting
-from shapeguard.records import Finding, Observation, ProgramError, Report, Source, Span, lines_of
+from shapeguard.records import Finding, Observation, ProgramError, Report, Source, Span, lines_of, maker
+
+_new_observation = maker(Observation)
 
 
 def annotate(source: str, *, filename: str = "<source>", namespace: dict[str, Any] | None = None) -> Report:
@@ -81,15 +83,26 @@ def describe_source(text: str, *, uri: str, kind: str, cell_id: str | None = Non
 
 def observations(sightings: Sequence[Sighting], text: SourceText) -> tuple[Observation, ...]:
     """What was seen, as records."""
-    records = []
-    for node, role, spec, name in sightings:
-        span = text.span(node)
-        records.append(Observation(name or _written(node, span, text), role, span, None, spec))
-    return tuple(records)
+    spans = text.spans([seen.node for seen in sightings])
+    return tuple(
+        [
+            _new_observation(
+                name or (node.id if type(node) is ast.Name else _written(node, span, text)),
+                role,
+                span,
+                None,
+                spec,
+                1,
+                True,  # noqa: FBT003  the maker takes all fields by position
+                (),
+            )
+            for (node, role, spec, name), span in zip(sightings, spans, strict=True)
+        ]
+    )
 
 
 def _written(node: ast.expr, span: Span, text: SourceText) -> str:
-    return node.id if isinstance(node, ast.Name) else text.written(span) or ast.unparse(node)
+    return text.written(span) or ast.unparse(node)
 
 
 def status_of(error: BaseException | None) -> str:

@@ -42,6 +42,16 @@ def describe(value: object) -> Spec:
     >>> describe(2.5)
     Spec(kind='scalar', type='float', ...)
     """
+    # A plain tensor of a kind that was seen before, which nearly every value is; the table of handlers would come to
+    # the same. Without DisableTorchFunction, since nothing intercepts the attributes of a plain tensor but a mode.
+    if type(value) is _fast.tensor and not _fast.count_modes():
+        try:
+            spec = _interned.get(_key(value))
+        # A symbolic size cannot be hashed, and some tensors raise on some attributes: the table reads with care.
+        except Exception:  # noqa: BLE001
+            spec = None
+        if spec is not None:
+            return spec
     return _describe(value, 0)
 
 
@@ -157,6 +167,25 @@ class _Reader:
             return default
 
 
+class _Fast:
+    """What `describe` needs of torch before anything else, once torch is there."""
+
+    __slots__ = ("count_modes", "tensor")
+
+    def __init__(self) -> None:
+        self.tensor: Any = None
+        self.count_modes: Callable[[], int] = int
+
+    def learn(self, torch: ModuleType) -> None:
+        """Take them from a torch that is fully imported; without the counter of modes, nothing is fast."""
+        count_modes = getattr(torch._C, "_len_torch_function_stack", None)  # noqa: SLF001
+        if count_modes is not None:
+            self.tensor, self.count_modes = torch.Tensor, count_modes
+
+
+_fast = _Fast()
+
+
 def _is_plain_tensor(value: object) -> bool:
     torch = sys.modules.get("torch")
     if torch is None:
@@ -170,28 +199,34 @@ def _tensor(value: Any, depth: int) -> Spec:
     torch = sys.modules["torch"]
     try:
         with torch._C.DisableTorchFunction():  # noqa: SLF001
-            node = value.grad_fn
-            # Without is_leaf, which says no more than whether there is a grad_fn.
-            key = (
-                type(value).__name__,
-                value.shape,
-                value.dtype,
-                value.device,
-                value.requires_grad,
-                None if node is None else type(node).__name__,
-                value.layout,
-            )
+            key = _key(value)
         spec = _interned.get(key)
     # A symbolic size cannot be hashed, and the traps of `_Reader` raise here as well: read with care instead.
     except Exception:  # noqa: BLE001
         return _careful_tensor(value, depth)
     if spec is None:
+        _fast.learn(torch)
         if len(_interned) >= MAX_INTERNED:
             _interned.clear()
         spec = _careful_tensor(value, depth)
         if "unreadable" not in dict(spec.traits):
             _interned[key] = spec
     return spec
+
+
+def _key(value: Any) -> Any:
+    """What tells tensors apart that are not alike; without is_leaf, which follows from requires_grad and grad_fn."""
+    requires_grad = value.requires_grad
+    node = value.grad_fn if requires_grad else None
+    return (
+        type(value).__name__,
+        value.shape,
+        value.dtype,
+        value.device,
+        requires_grad,
+        None if node is None else type(node).__name__,
+        value.layout,
+    )
 
 
 def _careful_tensor(value: Any, _depth: int) -> Spec:

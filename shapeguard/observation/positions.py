@@ -1,8 +1,11 @@
 """From places in a syntax tree to spans of the text as the user wrote it."""
 
 import ast
+from collections.abc import Sequence
 
-from shapeguard.records import Span, lines_of
+from shapeguard.records import Span, lines_of, maker
+
+_new_span = maker(Span)
 
 
 class SourceText:
@@ -13,19 +16,33 @@ class SourceText:
     1
     """
 
-    __slots__ = ("_ascii", "lines", "source")
+    __slots__ = ("_ascii", "_direct", "lines", "source")
 
     def __init__(self, text: str, source: int = 0) -> None:
         self.lines = lines_of(text) or [""]
         self.source = source
         # In ASCII a byte is a code point, so that no line has to be looked at.
         self._ascii = text.isascii()
+        self._direct = self._ascii
+        """Whether the places in the syntax tree are those in the text, so that nothing has to be worked out."""
+
+    def spans(self, nodes: Sequence[ast.AST]) -> list[Span]:
+        """The ranges of `nodes`, in one go."""
+        if self._direct:
+            try:
+                return [
+                    _new_span(self.source, node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+                    for node in nodes
+                ]
+            except AttributeError:  # an AST pass left one of them without a place
+                pass
+        return [self.span(node) for node in nodes]
 
     def span(self, node: ast.AST) -> Span:
         """The range of `node`; syntax trees count columns in UTF-8 bytes, a Span in code points."""
         line, column, end_line, end_column = place(node)
         if self._ascii:
-            return Span(self.source, line, column, end_line, end_column)
+            return _new_span(self.source, line, column, end_line, end_column)
         return Span(
             self.source,
             line,
@@ -49,11 +66,11 @@ class SourceText:
 
 def place(node: ast.AST) -> tuple[int, int, int, int]:
     """First line, first byte column, last line, last byte column of a node; zeros where an AST pass left none."""
-    line: int = getattr(node, "lineno", 0)
-    column: int = getattr(node, "col_offset", 0)
-    end_line: int = getattr(node, "end_lineno", None) or line
-    end_column = getattr(node, "end_col_offset", None)
-    return line, column, end_line, column if end_column is None else end_column
+    try:
+        line, column, end_line, end_column = node.lineno, node.col_offset, node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
+    except AttributeError:
+        return 0, 0, 0, 0
+    return line, column, end_line or line, column if end_column is None else end_column
 
 
 def _code_points(line: str, column: int) -> int:

@@ -2,7 +2,8 @@
 
 import ast
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter_ns
 from types import CodeType
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ class Sighting(NamedTuple):
     spec: Spec
     name: str | None = None
     """The name under which the shell keeps it (`Out[3]`); None: it is called as it is written."""
+
+
+# The constructor of a NamedTuple is a Python function, which costs three times as much.
+_new_sighting: Callable[[tuple[ast.expr, str, Spec, str | None]], Sighting] = partial(tuple.__new__, Sighting)
 
 
 class Recorder:
@@ -60,9 +65,18 @@ class Recorder:
 
     def begin(self, statement: ast.stmt, code: CodeType | None = None) -> None:
         """A statement is about to run, and the one before it has completed."""
+        # All that a cell of plain assignments goes through is in this one function: between two statements the
+        # caches are cold, and each further function would cost more than its work.
         started = perf_counter_ns()
-        if self._open is not None:
-            self._close(None)
+        simple = self._simple
+        if simple is None or self._results:
+            if self._open is not None:
+                self._close(None)
+        else:
+            value = self._namespace.get(simple.id, MISSING)
+            spec = describe(value)
+            if spec.kind == "tensor" or (value is not MISSING and is_tensor_like(spec)):
+                self.sightings.append(_new_sighting((simple, "binding", spec, None)))
         self._open = statement
         self._simple = None if self._walrus else simple_target(statement)
         if self._simple is None:
@@ -113,8 +127,8 @@ class Recorder:
             value = self._namespace.get(simple.id, MISSING) if raised_at is None else MISSING
             if value is not MISSING:
                 spec = describe(value)
-                if is_tensor_like(spec):
-                    self.sightings.append(Sighting(simple, "binding", spec))
+                if spec.kind == "tensor" or is_tensor_like(spec):
+                    self.sightings.append(_new_sighting((simple, "binding", spec, None)))
         if self._results:
             self.sightings += self._results
             self._results.clear()

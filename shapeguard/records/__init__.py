@@ -1,6 +1,6 @@
 """What travels between engines, renderers and transports: frozen records of strings, numbers and other records."""
 
-from shapeguard.records.codec import Json, Record, Size
+from shapeguard.records.codec import Json, Record, Size, maker
 from shapeguard.records.finding import Conflict, Edit, Finding, Fix, Operand
 from shapeguard.records.gradient import GradientEntry, GradientReport, GradientRoot, Graph
 from shapeguard.records.report import MIME_TYPE, SCHEMA, ProgramError, Report
@@ -33,4 +33,5 @@ __all__ = [
     "Spec",
     "Verdict",
     "lines_of",
+    "maker",
 ]

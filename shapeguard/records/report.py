@@ -8,7 +8,7 @@ from shapeguard.records.codec import Fields, Json, Record
 from shapeguard.records.finding import Finding
 from shapeguard.records.gradient import GradientReport
 from shapeguard.records.source import Source
-from shapeguard.records.trace import Observation
+from shapeguard.records.trace import Observation, observations_as_json
 from shapeguard.records.verdict import Verdict
 
 SCHEMA = 1
@@ -54,7 +54,7 @@ class Report(Record):
             "sources": [source.as_json() for source in self.sources],
             "status": self.status,
             "error": None if self.error is None else self.error.as_json(),
-            "observations": [observation.as_json() for observation in self.observations],
+            "observations": list[Json](observations_as_json(self.observations)),
             "findings": [finding.as_json() for finding in self.findings],
             "verdicts": [verdict.as_json() for verdict in self.verdicts],
             "gradients": None if self.gradients is None else self.gradients.as_json(),

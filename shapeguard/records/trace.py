@@ -1,5 +1,6 @@
 """What was seen while code ran."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
@@ -30,16 +31,7 @@ class Observation(Record):
     """Distinct earlier Specs of the same place, oldest first, at most 4."""
 
     def as_json(self) -> dict[str, Json]:
-        return {
-            "target": self.target,
-            "role": self.role,
-            "span": self.span.as_json(),
-            "scope": self.scope,
-            "spec": self.spec.as_json(),
-            "count": self.count,
-            "exact": self.exact,
-            "earlier": [spec.as_json() for spec in self.earlier] if self.earlier else [],
-        }
+        return observations_as_json((self,))[0]
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
@@ -53,3 +45,25 @@ class Observation(Record):
             fields.truth("exact"),
             fields.records("earlier", Spec),
         )
+
+
+def observations_as_json(observations: Sequence[Observation]) -> list[dict[str, Json]]:
+    """The observations of one report; values that are alike share one Spec, and here its JSON object too."""
+    known: dict[int, dict[str, Json]] = {}
+    objects = []
+    for seen in observations:
+        spec = known.get(id(seen.spec))
+        if spec is None:
+            spec = known[id(seen.spec)] = seen.spec.as_json()
+        fields: dict[str, Json] = {
+            "target": seen.target,
+            "role": seen.role,
+            "span": seen.span.as_json(),
+            "scope": seen.scope,
+            "spec": spec,
+            "count": seen.count,
+            "exact": seen.exact,
+            "earlier": [earlier.as_json() for earlier in seen.earlier] if seen.earlier else [],
+        }
+        objects.append(fields)
+    return objects

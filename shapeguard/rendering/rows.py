@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from itertools import groupby
 
 from shapeguard.notation import brief
@@ -31,6 +30,11 @@ class Selection:
     names: tuple[str, ...] = ()
     """Patterns (`fnmatch`) of which a name must match one; none: every name."""
 
+    @property
+    def admits_all(self) -> bool:
+        """Whether nothing is filtered."""
+        return not self.names and {*self.kinds, "scalar", "other"}.issuperset(KINDS)
+
     def admits(self, name: str, spec: Spec) -> bool:
         """Whether a value of this name and kind gets a row."""
         return spec.kind in self.kinds and (not self.names or any(fnmatchcase(name, p) for p in self.names))
@@ -54,23 +58,24 @@ def rows_of(observations: Sequence[Observation], selection: Selection = ALL, *, 
     >>> rows_of(()).rows
     ()
     """
-    chosen = [seen for seen in observations if selection.admits(seen.target, seen.spec)]
-    times = Counter(seen.target for seen in chosen)
+    chosen = observations
+    if not selection.admits_all:
+        chosen = [seen for seen in observations if selection.admits(seen.target, seen.spec)]
+    times = Counter([seen.target for seen in chosen])
     limit = len(chosen) if selection.limit is None else selection.limit
     rows = []
+    # Values that are alike share one Spec, and its texts are worked out once. Looked up by identity: to hash a Spec
+    # costs as much as the texts.
+    texts: dict[int, tuple[str, str]] = {}
     for seen in chosen[:limit]:
-        value, details = _texts(seen.spec)
+        value, details = texts.get(id(seen.spec)) or texts.setdefault(
+            id(seen.spec), (brief(seen.spec), note(seen.spec))
+        )
         if times[seen.target] > 1 and not numbered:
             place = f"line {seen.span.line}"
             details = f"{place}, {details}" if details else place
         rows.append(Row(shortened(seen.target), value, details, seen.span.line if numbered else None))
     return Table(tuple(rows), max(0, len(chosen) - limit))
-
-
-@lru_cache(maxsize=256)
-def _texts(spec: Spec) -> tuple[str, str]:
-    """Value and details of a row, worked out once for all the values of a cell that are alike."""
-    return brief(spec), note(spec)
 
 
 def shortened(name: str, limit: int = _MAX_NAME) -> str:

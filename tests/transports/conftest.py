@@ -1,6 +1,7 @@
 """A real InteractiveShell whose displays are kept, so that annotations and the program's own output stand apart."""
 
 import atexit
+import builtins
 import io
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -97,6 +98,8 @@ def new_shell(kind: type[InteractiveShell] = KeepingShell, **configuration: Any)
     config.InteractiveShell.colors = "NoColor"
     config.InteractiveShell.update(configuration)
     kind.clear_instance()
+    # Python's own display hook, where a test elsewhere went through it, leaves `_` there, and a shell respects that.
+    vars(builtins).pop("_", None)
     shell = kind.instance(config=config)
     # IPython 8 collects garbage for each shell at exit, and keeps all of them until then.
     atexit.unregister(shell.atexit_operations)

@@ -69,7 +69,7 @@ def run(source: str, namespace: dict[str, Any] | None = None) -> Run:
     space = surroundings() if namespace is None else namespace
     recorder = Recorder(space, walrus=":=" in source)
     outcome = run_statements(ast.parse(source), "<program>", space, recorder)
-    seen = [Seen(ast.unparse(node), node.lineno, role, spec.shape) for node, role, spec in recorder.sightings]
+    seen = [Seen(ast.unparse(node), node.lineno, role, spec.shape) for node, role, spec, _ in recorder.sightings]
     return Run(seen, outcome.error)
 
 

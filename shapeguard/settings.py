@@ -28,7 +28,7 @@ class Settings:
     names: tuple[str, ...] = ()
     """Patterns (`fnmatch`) of which a name must match one to get a row; none: every name."""
     color: str = "auto"
-    """Colour in a terminal: auto (on a TTY, and never with NO_COLOR), always, never."""
+    """Colour in a terminal: auto (on a TTY), always, never; never with NO_COLOR."""
 
 
 settings = Settings()

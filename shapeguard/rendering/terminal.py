@@ -18,16 +18,16 @@ _STYLES = {
 def painter(stream: TextIO, color: str = "auto") -> Paint:
     """How text is painted on `stream`; `color` is auto, always or never.
 
-    An explicit choice outweighs NO_COLOR, as no-color.org has it.
+    NO_COLOR outweighs every choice.
     """
     return coloured if wants_color(stream, color) else plain
 
 
 def wants_color(stream: TextIO, color: str = "auto") -> bool:
     """Whether colour belongs on `stream`."""
-    if color != "auto":
-        return color == "always"
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if color == "never" or os.environ.get("NO_COLOR"):
+        return False
+    return color == "always" or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def coloured(role: str, text: str) -> str:

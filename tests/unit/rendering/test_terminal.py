@@ -35,9 +35,8 @@ class Stream(io.StringIO):
         ("always", False, None, "xterm", True),
         ("always", False, None, "dumb", True),
         ("always", False, "", "xterm", True),
-        # what is asked for here and now outweighs the environment: no-color.org
-        ("always", True, "1", "xterm", True),
-        ("always", False, "1", "xterm", True),
+        ("always", True, "1", "xterm", False),
+        ("always", False, "1", "xterm", False),
         ("never", True, None, "xterm", False),
         ("never", False, None, "xterm", False),
         ("never", True, "", "xterm", False),

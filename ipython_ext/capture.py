@@ -187,7 +187,11 @@ class Capture:
                     # It arrived while shapeguard was at work; it is the user's statement that it was meant for.
                     self._interrupted = False
                     code_obj, async_ = interruption(code_obj), False
-            coroutine: Coroutine[Any, Any, Any] = original(code_obj, result, async_=async_, **kwargs)
+            coroutine: Coroutine[Any, Any, Any]
+            if kwargs:  # of an IPython to come; unpacking even an empty dict is slower than not
+                coroutine = original(code_obj, result, async_=async_, **kwargs)
+            else:
+                coroutine = original(code_obj, result, async_=async_)
             return coroutine
 
         return run_code

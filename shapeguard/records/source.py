@@ -47,7 +47,7 @@ def lines_of(text: str) -> list[str]:
     >>> lines_of("x = 1\r\ny = 2")
     ['x = 1', 'y = 2']
     """
-    lines = _LINE_END.split(text)
+    lines = _LINE_END.split(text) if "\r" in text else text.split("\n")
     return lines if lines[-1] else lines[:-1]
 
 

@@ -483,6 +483,9 @@ def _entries(value: Any) -> tuple[int, Iterator[tuple[str, object]]] | None:
         return dict.__len__(value), _keyed(dict.items(value))
     if issubclass(kind, tuple):
         fields = inspect.getattr_static(kind, "_fields", None)
+        # What `x.max(dim)` and the like give are struct sequences, which name their fields here.
+        if inspect.getattr_static(kind, "n_sequence_fields", None) is not None:
+            fields = inspect.getattr_static(kind, "__match_args__", None)
         values: Iterator[Any] = tuple.__iter__(value)
         if isinstance(fields, tuple) and len(fields) == tuple.__len__(value):
             return len(fields), zip(map(str, fields), values, strict=True)

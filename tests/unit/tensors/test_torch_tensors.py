@@ -521,3 +521,8 @@ def test_a_parameter_that_is_none_is_an_entry_and_no_item() -> None:
     net = nn.Linear(2, 3, bias=False)
     assert module_entry(net, "bias") is None
     assert [name for name, _ in describe(net).items] == ["weight"]
+
+
+def test_what_max_and_svd_give_has_the_names_of_its_fields() -> None:
+    assert [key for key, _ in describe(torch.ones(3, 4).max(1)).items] == ["values", "indices"]
+    assert [key for key, _ in describe(torch.linalg.svd(torch.ones(3, 4))).items] == ["U", "S", "Vh"]

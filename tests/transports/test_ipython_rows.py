@@ -166,12 +166,13 @@ def test_running_a_cell_again_shows_the_same_rows(notebook: Notebook) -> None:
 
 
 def test_a_tracer_of_the_users_keeps_branches_right(notebook: Notebook) -> None:
+    tracer = sys.gettrace()
     notebook.run("x = torch.ones(2)\nimport sys\nsys.settrace(lambda *_: None)")
     try:
         assert notebook.names("if False:\n    x = torch.zeros(3)\nelse:\n    y = torch.zeros(4)") == ["y"]
         assert sys.gettrace() is not None
     finally:
-        sys.settrace(None)
+        sys.settrace(tracer)
 
 
 @pytest.mark.parametrize(

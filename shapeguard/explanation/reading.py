@@ -1,0 +1,349 @@
+"""The value of an expression, had again without any effect: no code of the user's runs, nothing of theirs changes.
+
+Names, attributes, subscripts, operators, and calls of torch functions known to be pure. Everything else is Refused.
+"""
+
+import ast
+import builtins
+import operator
+import sys
+from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+from shapeguard.explanation.bounds import Deadline, Refused, admit
+from shapeguard.explanation.purity import ARRAYS, ATTRIBUTES, BUILTINS, FUNCTIONAL, PURE, WRITING
+from shapeguard.tensors import MISSING, is_tensor, static_attribute, type_name
+
+BINARY: Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Add: ("add", operator.add),
+    ast.Sub: ("sub", operator.sub),
+    ast.Mult: ("mul", operator.mul),
+    ast.Div: ("div", operator.truediv),
+    ast.FloorDiv: ("floor_divide", operator.floordiv),
+    ast.Mod: ("remainder", operator.mod),
+    ast.Pow: ("pow", operator.pow),
+    ast.MatMult: ("matmul", operator.matmul),
+    ast.BitAnd: ("bitwise_and", operator.and_),
+    ast.BitOr: ("bitwise_or", operator.or_),
+    ast.BitXor: ("bitwise_xor", operator.xor),
+}
+COMPARISONS: Mapping[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
+    ast.Eq: ("eq", operator.eq),
+    ast.NotEq: ("ne", operator.ne),
+    ast.Lt: ("lt", operator.lt),
+    ast.LtE: ("le", operator.le),
+    ast.Gt: ("gt", operator.gt),
+    ast.GtE: ("ge", operator.ge),
+    ast.Is: ("is", operator.is_),
+    ast.IsNot: ("is not", operator.is_not),
+}
+UNARY: Mapping[type[ast.unaryop], tuple[str, Callable[[Any], Any]]] = {
+    ast.USub: ("neg", operator.neg),
+    ast.UAdd: ("pos", operator.pos),
+    ast.Invert: ("bitwise_not", operator.invert),
+    ast.Not: ("not", operator.not_),
+}
+_PLAIN = (int, float, complex, bool, str, bytes, type(None), slice, type(...), range)
+_CONTAINERS = (list, tuple, dict)
+_DICT_METHODS = frozenset({"items", "keys", "values", "get"})
+MAX_NUMBER = 2**63
+MAX_TEXT = 10_000
+
+
+def is_plain_tensor(value: object) -> bool:
+    """Whether `value` is a tensor whose operations run torch's code alone."""
+    torch = sys.modules.get("torch")
+    return torch is not None and type(value) in (torch.Tensor, torch.nn.Parameter)
+
+
+def is_array(value: object) -> bool:
+    """Whether `value` is a plain numpy array."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and type(value) is numpy.ndarray
+
+
+class Reader:
+    """Evaluates syntax trees in the names of one frame."""
+
+    def __init__(self, local: Mapping[str, Any], others: Mapping[str, Any], deadline: Deadline) -> None:
+        self.local = dict(local)
+        self._globals = others
+        self._deadline = deadline
+
+    # --- what copies do otherwise
+
+    def taken(self, value: Any) -> Any:
+        """A value of the user's, as operations may use it."""
+        return value
+
+    def gradient(self, tensor: Any) -> Any:
+        """What `tensor.grad` is."""
+        return tensor.grad
+
+    def call_module(self, module: Any, args: list[Any], keywords: dict[str, Any]) -> Any:  # noqa: ARG002
+        """The result of calling an nn.Module; in place of the user's, since it may count and draw."""
+        message = "modules keep state"
+        raise Refused(message)
+
+    def may_change(self, name: str) -> bool:  # noqa: ARG002
+        """Whether an in-place method may run."""
+        return False
+
+    # --- expressions
+
+    def value(self, node: ast.AST) -> Any:
+        """What `node` evaluates to.
+
+        Raises:
+            Refused: it cannot be had without effects, or within the bounds.
+            Exception: whatever the operations themselves raise.
+        """
+        self._deadline.check()
+        handler: Callable[[Any], Any] | None = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if handler is None:
+            raise Refused(type(node).__name__)
+        return handler(node)
+
+    def read(self, node: ast.AST) -> Any:
+        """As `value`, and MISSING where there is none."""
+        try:
+            return self.value(node)
+        # Whatever an operand's own operation raises, its value is not known; the explanation goes on without it.
+        except Exception:  # noqa: BLE001
+            return MISSING
+
+    def _constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def _name(self, node: ast.Name) -> Any:
+        for names in (self.local, self._globals, vars(builtins)):
+            if node.id in names:
+                return self.taken(names[node.id])
+        raise Refused(node.id)
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        owner = self.value(node.value)
+        if is_plain_tensor(owner) or is_array(owner):
+            if node.attr == "grad" and is_tensor(owner):
+                return self.gradient(owner)
+            if node.attr in ATTRIBUTES and hasattr(type(owner), node.attr):
+                return getattr(owner, node.attr)
+            raise Refused(node.attr)
+        found: Any = MISSING
+        if isinstance(owner, ModuleType):
+            found = vars(owner).get(node.attr, MISSING)
+        elif type(owner).__module__ == "torch.return_types":
+            found = getattr(owner, node.attr, MISSING)
+        elif isinstance(owner, tuple) and node.attr in getattr(type(owner), "_fields", ()):
+            found = tuple.__getitem__(owner, type(owner)._fields.index(node.attr))  # type: ignore[attr-defined]
+        else:
+            found = static_attribute(owner, node.attr)
+        if found is MISSING:
+            raise Refused(node.attr)
+        return self.taken(found)
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        owner, index = self.value(node.value), self.value(node.slice)
+        if is_plain_tensor(owner) or is_array(owner):
+            admit("index", [owner, index])
+            return owner[index]
+        if type(owner) in (list, tuple, dict, str) or type(owner).__module__ in ("torch", "torch.return_types"):
+            if isinstance(index, (int, slice)) or type(index) is str:
+                return self.taken(owner[index])
+        elif isinstance(owner, tuple) and isinstance(index, int):
+            return self.taken(tuple.__getitem__(owner, index))
+        raise Refused(type_name(type(owner)))
+
+    def _slice(self, node: ast.Slice) -> slice:
+        return slice(*(None if part is None else self.value(part) for part in (node.lower, node.upper, node.step)))
+
+    def _tuple(self, node: ast.Tuple) -> tuple[Any, ...]:
+        return tuple(self._elements(node.elts))
+
+    def _list(self, node: ast.List) -> list[Any]:
+        return self._elements(node.elts)
+
+    def _elements(self, nodes: list[ast.expr]) -> list[Any]:
+        values: list[Any] = []
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                values += self._sequence(node.value)
+            else:
+                values.append(self.value(node))
+        return values
+
+    def _sequence(self, node: ast.expr) -> list[Any]:
+        value = self.value(node)
+        if type(value) in (list, tuple) or type(value).__module__ == "torch":
+            return list(value)
+        message = "not a plain sequence"
+        raise Refused(message)
+
+    def _dict(self, node: ast.Dict) -> dict[Any, Any]:
+        if None in node.keys:
+            message = "a merged dict"
+            raise Refused(message)
+        return {self.value(key): self.value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+
+    def _ifexp(self, node: ast.IfExp) -> Any:
+        return self.value(node.body if self._truth(node.test) else node.orelse)
+
+    def _truth(self, node: ast.expr) -> bool:
+        value = self.value(node)
+        if isinstance(value, _PLAIN) or type(value) in _CONTAINERS or is_plain_tensor(value):
+            return bool(value)
+        message = "the truth of a foreign value"
+        raise Refused(message)
+
+    def _boolop(self, node: ast.BoolOp) -> Any:
+        value: Any = None
+        for part in node.values:
+            value = self.value(part)
+            if self._truth(part) != isinstance(node.op, ast.And):
+                return value
+        return value
+
+    def _namedexpr(self, node: ast.NamedExpr) -> Any:
+        return self.value(node.value)
+
+    def _binop(self, node: ast.BinOp) -> Any:
+        name, function = BINARY.get(type(node.op), ("", operator.add))
+        if not name:
+            raise Refused(type(node.op).__name__)
+        return self._operate(name, function, self.value(node.left), self.value(node.right))
+
+    def _unaryop(self, node: ast.UnaryOp) -> Any:
+        name, function = UNARY[type(node.op)]
+        return self._operate(name, function, self.value(node.operand))
+
+    def _compare(self, node: ast.Compare) -> Any:
+        if len(node.ops) > 1 or type(node.ops[0]) not in COMPARISONS:
+            message = "a chain of comparisons"
+            raise Refused(message)
+        name, function = COMPARISONS[type(node.ops[0])]
+        return self._operate(name, function, self.value(node.left), self.value(node.comparators[0]))
+
+    def _operate(self, name: str, function: Callable[..., Any], *values: Any) -> Any:
+        for value in values:
+            if not (_is_known(value) or name in ("is", "is not")):
+                raise Refused(type_name(type(value)))
+        numbers = [value for value in values if isinstance(value, (int, float))]
+        if name == "pow" and any(abs(value) > 1000 for value in numbers):  # noqa: PLR2004  2 ** 10**9 fills the memory
+            raise Refused(name)
+        if any(type(value) in (*_CONTAINERS, str) for value in values) and name == "mul":
+            name = "mul_sequence"
+        admit(name, values)
+        return function(*values)
+
+    # --- calls
+
+    def _call(self, node: ast.Call) -> Any:
+        if isinstance(node.func, ast.Attribute):
+            owner = self.value(node.func.value)
+            method = self._method(owner, node.func.attr)
+            if method is not None:
+                args, keywords = self._arguments(node)
+                self._refuse_writing(node.func.attr, args, keywords)
+                self.admit_call(node.func.attr, [owner, *args, *keywords.values()])
+                return method(*args, **keywords)
+        function = self.value(node.func)
+        args, keywords = self._arguments(node)
+        name = pure_function_name(function)
+        if name is not None:
+            self._refuse_writing(name, args, keywords)
+            self.admit_call(name, [*args, *keywords.values()])
+            return function(*args, **keywords)
+        return self.call_module(function, args, keywords)
+
+    def admit_call(self, name: str, values: list[Any]) -> None:
+        """Raise Refused where the call must not run; every value in it has to be of a known kind."""
+        self._deadline.check()
+        for value in values:
+            if not _is_known(value) and not _is_torchs(value):
+                raise Refused(type_name(type(value)))
+        admit(name, values)
+
+    def _refuse_writing(self, name: str, args: list[Any], keywords: dict[str, Any]) -> None:
+        """`out=`, `inplace=True` and the like would change what is the user's."""
+        if self.may_change(name):
+            return
+        in_place = (
+            "out" in keywords or keywords.get("inplace") or (name in FUNCTIONAL and any(arg is True for arg in args))
+        )
+        if in_place or name in WRITING:
+            raise Refused(name)
+
+    def _method(self, owner: Any, name: str) -> Callable[..., Any] | None:
+        if is_plain_tensor(owner):
+            pure = name in PURE or (
+                name.endswith("_") and name[:-1] in PURE | {"zero", "fill"} and self.may_change(name)
+            )
+            if not pure:
+                raise Refused(name)
+            return getattr(owner, name)  # type: ignore[no-any-return]
+        if is_array(owner) and name in ARRAYS:
+            return getattr(owner, name)  # type: ignore[no-any-return]
+        if (type(owner) is dict and name in _DICT_METHODS) or (is_size(owner) and name == "numel"):
+            return getattr(owner, name)  # type: ignore[no-any-return]
+        return None
+
+    def _arguments(self, node: ast.Call) -> tuple[list[Any], dict[str, Any]]:
+        keywords = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                message = "** of a mapping"
+                raise Refused(message)
+            keywords[keyword.arg] = self.value(keyword.value)
+        return self._elements(node.args), keywords
+
+
+def is_size(value: object) -> bool:
+    """Whether `value` is a torch.Size."""
+    torch = sys.modules.get("torch")
+    return torch is not None and type(value) is torch.Size
+
+
+def _is_known(value: Any, depth: int = 0) -> bool:
+    """Whether operations on a value run torch's or Python's own code only."""
+    if type(value) in _PLAIN or is_plain_tensor(value) or is_array(value):
+        return not (type(value) is int and abs(value) > MAX_NUMBER) and not (
+            type(value) is str and len(value) > MAX_TEXT
+        )
+    if type(value) in _CONTAINERS or is_size(value):
+        values = value.values() if type(value) is dict else value
+        return depth < 4 and len(value) <= 1024 and all(_is_known(entry, depth + 1) for entry in values)  # noqa: PLR2004
+    return False
+
+
+def _is_torchs(value: Any) -> bool:
+    """Whether a value is a dtype, a device, a layout, a generator-free constant, or one of Python's own views."""
+    return type(value).__module__ in ("torch", "builtins", "torch.return_types") and not callable(value)
+
+
+def pure_function_name(function: Any) -> str | None:
+    """The name of a function that is known to be pure; None for every other."""
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str) or not isinstance(function, (FunctionType, BuiltinFunctionType, type)):
+        # einsum and others come wrapped; their type is torch's or functools' own.
+        return None
+    home = getattr(function, "__module__", None) or ""
+    if home == "builtins":
+        return name if name in BUILTINS and getattr(builtins, name) is function else None
+    torchs = home.startswith("torch") or _is_torch_builtin(function, name)
+    if not torchs or isinstance(function, type):
+        return None
+    name = {"_stack": "stack", "boolean_dispatch": "max_pool2d", "fn": "max_pool2d"}.get(name, name)
+    return name if name in PURE or name in FUNCTIONAL else None
+
+
+def _is_torch_builtin(function: Any, name: str) -> bool:
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(function, BuiltinFunctionType):
+        return False
+    owners = (torch, torch._C._nn, torch._C._VariableFunctions, getattr(torch._C, "_linalg", None))  # noqa: SLF001
+    return any(
+        getattr(owner, name, None) is function or getattr(owner, f"linalg_{name}", None) is function
+        for owner in owners
+        if owner
+    )

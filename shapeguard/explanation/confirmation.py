@@ -44,6 +44,29 @@ def unit_of(failure: Failure) -> ast.AST:
     return failure.statement() or node
 
 
+def contradicts(failure: Failure, deadline: Deadline) -> bool:
+    """Whether the failed expression, run again on copies, does not fail as it did: the names hold other values by now.
+
+    An exception may be explained long after it was caught. Where the expression cannot be run again, nothing is said.
+    """
+    frame = failure.frame
+    reader = Copies(frame.f_locals, frame.f_globals, deadline)
+    unit = unit_of(failure)
+    text = edited(failure.text, unit, ())
+    try:
+        with laboratory():
+            if isinstance(unit, ast.stmt):
+                for statement in _parsed(text, unit):
+                    reader.run(statement)
+            else:
+                reader.value(ast.parse(f"({text}\n)", mode="eval").body)
+    except Refused:
+        return False
+    except Exception as error:  # noqa: BLE001  what it raises is the question
+        return type(error) is not type(failure.error) or str(error) != str(failure.error)
+    return True
+
+
 def attempt(failure: Failure, candidate: Candidate, deadline: Deadline) -> Trial | None:
     """Run one candidate on copies; None where it failed, or could not be run."""
     for kind in (Copies, StandIns):

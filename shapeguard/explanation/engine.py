@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shapeguard.explanation.bounds import Deadline
-from shapeguard.explanation.confirmation import Trial, attempts, unit_of
+from shapeguard.explanation.confirmation import Trial, attempts, contradicts, unit_of
 from shapeguard.explanation.copies import laboratory
 from shapeguard.explanation.diagnosis import Diagnosis
 from shapeguard.explanation.failure import Failure, locate
@@ -56,6 +56,8 @@ def explanation_of(error: BaseException, text_of: Callable[[str, str], Text]) ->
         diagnosis = diagnosis_of(operation)
     if diagnosis is None and not operation.operands:
         return None
+    if diagnosis is not None and _is_of_values(diagnosis) and contradicts(failure, deadline):
+        return None
     trials = [] if diagnosis is None else ranked(attempts(failure, diagnosis.candidates, deadline, MAX_TRIALS))
     span = text_of(failure.filename, failure.text).span
     finding = _finding(operation, diagnosis, trials, span)
@@ -76,6 +78,11 @@ def diagnosis_of(operation: Operation) -> Diagnosis | None:
                 return diagnosis
             del operation.operands[count:]
     return None
+
+
+def _is_of_values(diagnosis: Diagnosis) -> bool:
+    """Whether the failure depends on sizes, dtypes and elements alone, so that it must repeat itself on copies."""
+    return {conflict.what for conflict in diagnosis.conflicts} <= {"size", "ndim", "numel", "dtype", "index", "value"}
 
 
 def ranked(trials: list[Trial]) -> list[Trial]:

@@ -38,6 +38,15 @@ def test_explain_takes_a_caught_exception() -> None:
     assert line[finding.span.column : finding.span.end_column] == "a + b"
 
 
+def test_an_exception_that_is_explained_after_its_names_changed_is_not_explained_falsely() -> None:
+    report = annotate(
+        "import torch, shapeguard\nX = torch.zeros(2, 3)\ntry:\n    X @ X\nexcept RuntimeError as error:\n    caught = error\n"
+        "X = torch.zeros(4, 5)\nlate = shapeguard.explain(caught)\nX = torch.zeros(2, 3)\nassert late is None\n"
+        "assert shapeguard.explain(caught) is not None\n"
+    )
+    assert report.status == "ok", report.error
+
+
 def test_an_exception_without_traceback_or_of_another_kind_is_not_explained() -> None:
     assert explain(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
     with pytest.raises(KeyError) as caught:

@@ -42,6 +42,7 @@ class Copies(Reader):
     def __init__(self, local: Mapping[str, Any], others: Mapping[str, Any], deadline: Deadline) -> None:
         super().__init__(local, others, deadline)
         self._copies: dict[int, tuple[Any, Any]] = {}
+        self._layers: dict[int, tuple[Any, Any]] = {}
         self._own: dict[int, Any] = {}
         self._originals: dict[int, Any] = {}
         self._bytes = 0
@@ -115,12 +116,12 @@ class Copies(Reader):
 
     def layer(self, module: Any) -> Any:
         """A copy of a layer."""
-        if id(module) not in self._copies:
+        if id(module) not in self._layers:
             count = sum(parameter.numel() for parameter in module.parameters())
             if count > MAX_PARAMETERS or any(p.device.type != "cpu" for p in module.parameters()):
                 raise TooLarge(type(module).__name__)
-            self._copies[id(module)] = (module, copy.deepcopy(module))
-        return self._copies[id(module)][1]
+            self._layers[id(module)] = (module, copy.deepcopy(module))
+        return self._layers[id(module)][1]
 
     # --- statements
 

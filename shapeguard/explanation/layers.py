@@ -47,11 +47,11 @@ def is_module(value: object) -> bool:
     return modules is not None and issubclass(type(value), modules.Module)
 
 
-def is_torch_module_class(kind: object) -> bool:
+def is_torch_module_class(kind: Any) -> bool:
     """Whether `kind` is a class of layers that torch itself defines."""
     modules = sys.modules.get("torch.nn")
     return (
-        isinstance(kind, type)
+        issubclass(type(kind), type)
         and modules is not None
         and issubclass(kind, modules.Module)
         and kind.__module__.startswith("torch.nn.modules.")
@@ -107,7 +107,8 @@ def _path(root: Any, module: Any, name: str) -> str:
     for path, owner in queue:
         if owner is module:
             return path
-        children = vars(owner).get("_modules")
+        # Not `vars`, which a `__getattribute__` of the user's would see.
+        children = object.__getattribute__(owner, "__dict__").get("_modules")
         for key, child in list(children.items()) if isinstance(children, dict) else ():
             if child is not None and id(child) not in seen and len(seen) < MAX_MODULES:
                 seen.add(id(child))

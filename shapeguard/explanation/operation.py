@@ -4,7 +4,7 @@ import ast
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from shapeguard.explanation.failure import Failure
@@ -16,6 +16,7 @@ from shapeguard.tensors import MISSING, describe, is_tensor, is_tensor_like
 
 MAX_ELEMENTS = 16
 MAX_TEXT = 80
+_ROUTINES = (FunctionType, BuiltinFunctionType, MethodType)
 
 
 @dataclass(eq=False, slots=True)
@@ -32,7 +33,7 @@ class Argument:
     @property
     def shape(self) -> tuple[int, ...]:
         """Its sizes; () for what is no tensor."""
-        return tuple(self.value.shape) if is_tensor(self.value) else ()
+        return tuple(self.value.shape) if self.is_tensor else ()
 
     @property
     def ndim(self) -> int:
@@ -47,7 +48,7 @@ class Argument:
     @property
     def dtype(self) -> str:
         """`float32`, or an empty text for what is no tensor."""
-        return str(self.value.dtype).removeprefix("torch.") if is_tensor(self.value) else ""
+        return str(self.value.dtype).removeprefix("torch.") if self.is_tensor else ""
 
     def spec(self) -> Spec:
         """Its record. Of what was computed again only what cannot differ is said."""
@@ -223,7 +224,9 @@ def _function_name(function: Any) -> str:
         return pure
     if is_torch_module_class(function):
         return f"new:{function.__name__}"
-    name = getattr(function, "__name__", "") if inspect.isroutine(function) else ""
+    if type(function) not in _ROUTINES:
+        return "call"
+    name: str = function.__name__
     home = getattr(function, "__module__", None) or ""
     return name if home.startswith(("torch", "numpy", "builtins")) else "call"
 
@@ -301,8 +304,3 @@ def shortened(text: str, limit: int = MAX_TEXT) -> str:
     flat = " ".join(text.split())
     half = (limit - 3) // 2
     return flat if len(flat) <= limit else f"{flat[:half]} … {flat[-half:]}"
-
-
-def is_function(value: object) -> bool:
-    """Whether a value is a plain Python function."""
-    return isinstance(value, FunctionType)

@@ -131,12 +131,12 @@ class Reader:
                 return getattr(owner, node.attr)
             raise Refused(node.attr)
         found: Any = MISSING
-        if isinstance(owner, ModuleType):
+        if type(owner) is ModuleType:
             found = vars(owner).get(node.attr, MISSING)
         elif type(owner).__module__ == "torch.return_types":
             found = getattr(owner, node.attr, MISSING)
-        elif isinstance(owner, tuple) and node.attr in getattr(type(owner), "_fields", ()):
-            found = tuple.__getitem__(owner, type(owner)._fields.index(node.attr))  # type: ignore[attr-defined]
+        elif node.attr in (fields := field_names(owner)):
+            found = tuple.__getitem__(owner, fields.index(node.attr))
         else:
             found = static_attribute(owner, node.attr)
         if found is MISSING:
@@ -149,9 +149,9 @@ class Reader:
             admit("index", [owner, index])
             return owner[index]
         if type(owner) in (list, tuple, dict, str) or type(owner).__module__ in ("torch", "torch.return_types"):
-            if isinstance(index, (int, slice)) or type(index) is str:
+            if type(index) in (int, slice, str):
                 return self.taken(owner[index])
-        elif isinstance(owner, tuple) and isinstance(index, int):
+        elif field_names(owner) and type(index) is int:
             return self.taken(tuple.__getitem__(owner, index))
         raise Refused(type_name(type(owner)))
 
@@ -191,7 +191,7 @@ class Reader:
 
     def _truth(self, node: ast.expr) -> bool:
         value = self.value(node)
-        if isinstance(value, _PLAIN) or type(value) in _CONTAINERS or is_plain_tensor(value):
+        if type(value) in (*_PLAIN, *_CONTAINERS) or is_plain_tensor(value):
             return bool(value)
         message = "the truth of a foreign value"
         raise Refused(message)
@@ -228,7 +228,7 @@ class Reader:
         for value in values:
             if not (_is_known(value) or name in ("is", "is not")):
                 raise Refused(type_name(type(value)))
-        numbers = [value for value in values if isinstance(value, (int, float))]
+        numbers = [value for value in values if type(value) in (int, float)]
         if name == "pow" and any(abs(value) > 1000 for value in numbers):  # noqa: PLR2004  2 ** 10**9 fills the memory
             raise Refused(name)
         if any(type(value) in (*_CONTAINERS, str) for value in values) and name == "mul":
@@ -298,6 +298,19 @@ class Reader:
         return self._elements(node.args), keywords
 
 
+def field_names(value: Any) -> tuple[str, ...]:
+    """The fields of a named tuple that has a tuple's own methods; () for every other value."""
+    kind = type(value)
+    fields = vars(kind).get("_fields") if issubclass(kind, tuple) else None
+    own = bool(fields) and kind.__iter__ is tuple.__iter__ and kind.__getitem__ is tuple.__getitem__
+    return fields if own and type(fields) is tuple else ()
+
+
+def is_sequence(value: object) -> bool:
+    """Whether `value` is a list or a tuple whose methods are Python's or torch's own."""
+    return type(value) in (list, tuple) or type(value).__module__ == "torch.return_types" or bool(field_names(value))
+
+
 def is_size(value: object) -> bool:
     """Whether `value` is a torch.Size."""
     torch = sys.modules.get("torch")
@@ -323,15 +336,15 @@ def _is_torchs(value: Any) -> bool:
 
 def pure_function_name(function: Any) -> str | None:
     """The name of a function that is known to be pure; None for every other."""
-    name = getattr(function, "__name__", None)
-    if not isinstance(name, str) or not isinstance(function, (FunctionType, BuiltinFunctionType, type)):
-        # einsum and others come wrapped; their type is torch's or functools' own.
+    if type(function) not in (FunctionType, BuiltinFunctionType, type):
+        # Of anything else, asking for its name may be code of the user's.
         return None
-    home = getattr(function, "__module__", None) or ""
+    name: str = function.__name__
+    home = function.__module__ or ""
     if home == "builtins":
         return name if name in BUILTINS and getattr(builtins, name) is function else None
     torchs = home.startswith("torch") or _is_torch_builtin(function, name)
-    if not torchs or isinstance(function, type):
+    if not torchs or type(function) is type:
         return None
     name = {"_stack": "stack", "boolean_dispatch": "max_pool2d", "fn": "max_pool2d"}.get(name, name)
     return name if name in PURE or name in FUNCTIONAL else None
@@ -339,7 +352,7 @@ def pure_function_name(function: Any) -> str | None:
 
 def _is_torch_builtin(function: Any, name: str) -> bool:
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(function, BuiltinFunctionType):
+    if torch is None or type(function) is not BuiltinFunctionType:
         return False
     owners = (torch, torch._C._nn, torch._C._VariableFunctions, getattr(torch._C, "_linalg", None))  # noqa: SLF001
     return any(

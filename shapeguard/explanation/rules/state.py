@@ -2,11 +2,14 @@
 
 import ast
 import re
+from collections import OrderedDict
 
 from shapeguard.explanation.diagnosis import Candidate, Diagnosis, Rules, instead, rule, sizes_text
 from shapeguard.explanation.layers import is_module
 from shapeguard.explanation.operation import Argument, Operation
 from shapeguard.tensors import MISSING, module_entry
+
+_DICTS = (dict, OrderedDict)
 
 
 def _load(operation: Operation) -> Diagnosis | None:
@@ -18,7 +21,7 @@ def _load(operation: Operation) -> Diagnosis | None:
         return None
     name = operation.text(node.func.value)
     sizes = re.findall(r"size mismatch for ([\w.]+):", operation.message)
-    if sizes and isinstance(given.value, dict):
+    if sizes and type(given.value) in _DICTS:
         return _size(operation, name, model, given, sizes[0])
     return _keys(operation, name, given)
 
@@ -59,12 +62,12 @@ def _keys(operation: Operation, name: str, given: Argument) -> Diagnosis | None:
     prefix = next((key[: -len(want)] for key in unexpected for want in missing if key.endswith("." + want)), "")
     if prefix:
         because = (f"Every entry begins with {prefix!r}, which {name} does not have.",)
-    elif isinstance(given.value, dict):
+    elif type(given.value) in _DICTS:
         inner = next(
             (
                 key
                 for key, value in dict.items(given.value)
-                if isinstance(value, dict) and missing and missing[0] in value
+                if type(value) in _DICTS and missing and missing[0] in value
             ),
             None,
         )

@@ -3,14 +3,16 @@
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from shapeguard.explanation.diagnosis import Candidate, Diagnosis, Rules, grouped, instead, rule
 from shapeguard.explanation.operation import Argument, Operation, elements_of
+from shapeguard.explanation.reading import is_sequence
 from shapeguard.tensors import is_tensor
 
 
-def _holds_tensors(value: object) -> bool:
-    return isinstance(value, (tuple, list)) and any(is_tensor(entry) for entry in value)
+def _holds_tensors(value: Any) -> bool:
+    return is_sequence(value) and any(is_tensor(entry) for entry in value)
 
 
 def _tuple(operation: Operation) -> Diagnosis | None:

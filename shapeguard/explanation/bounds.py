@@ -17,7 +17,7 @@ MAX_SPREAD = 4_000_000
 
 PRODUCTS = words(
     """
-    matmul mm bmm mv dot linear addmm baddbmm addbmm inner vdot einsum tensordot bilinear
+    matmul mm bmm mv dot linear addmm baddbmm addbmm inner vdot einsum tensordot scaled_dot_product_attention bilinear
     """
 )
 CONVOLUTIONS = words(
@@ -30,7 +30,7 @@ SPREADING = words(
     outer kron cdist meshgrid repeat tile repeat_interleave interpolate upsample one_hot pad unfold fold matrix_exp
     inverse pinverse svd qr eigh solve lstsq inv block_diag diag diag_embed zeros ones full empty eye rand randn
     randint randperm arange linspace logspace tril_indices triu_indices new_zeros new_ones new_full new_empty tensor
-    as_tensor matrix_power multi_dot cov bincount scaled_dot_product_attention affine_grid grid_sample det logdet
+    as_tensor matrix_power multi_dot cov bincount affine_grid grid_sample det logdet
     range list tuple mul_sequence
     """
 )
@@ -74,7 +74,7 @@ def admit(name: str, values: Iterable[Any]) -> None:
     elif prod(numels[:2]) <= MAX_SPREAD:
         within = True
     elif name in PRODUCTS:
-        within = _product_work(shapes) <= MAX_WORK
+        within = _product_work(name, shapes) <= MAX_WORK
     elif name in CONVOLUTIONS:
         within = numels[0] * numels[1] // max(1, shapes[1][1] if len(shapes[1]) > 1 else 1) <= MAX_WORK
     else:
@@ -91,7 +91,9 @@ def _flat(values: Iterable[Any], depth: int) -> Iterator[Any]:
             yield value
 
 
-def _product_work(shapes: list[tuple[int, ...]]) -> int:
+def _product_work(name: str, shapes: list[tuple[int, ...]]) -> int:
+    if name == "scaled_dot_product_attention" and shapes[2:] and shapes[1][1:]:
+        return 2 * prod(shapes[0]) * shapes[1][-2]
     if len(shapes) != 2:  # noqa: PLR2004
         return prod(prod(shape) for shape in shapes)
     left, right = shapes

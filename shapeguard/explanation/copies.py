@@ -11,7 +11,8 @@ from typing import Any
 
 from shapeguard.explanation.bounds import MAX_WORK, Deadline, Refused, TooLarge
 from shapeguard.explanation.layers import is_module, is_torch_module_class
-from shapeguard.explanation.reading import BINARY, Reader, is_array, is_plain_tensor
+from shapeguard.explanation.reading import BINARY, Reader
+from shapeguard.explanation.trust import is_array, is_plain_tensor
 from shapeguard.tensors import is_tensor
 
 MAX_BYTES = 64_000_000

@@ -30,6 +30,8 @@ class Diagnosis:
     because: tuple[str, ...] = ()
     candidates: Sequence[Candidate] = field(default=())
     """The most likely first."""
+    repeats: bool = True
+    """Whether the expression itself fails again on copies; not so where its truth was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

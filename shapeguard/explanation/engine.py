@@ -83,7 +83,14 @@ def diagnosis_of(operation: Operation) -> Diagnosis | None:
 
 def _is_of_values(diagnosis: Diagnosis) -> bool:
     """Whether the failure depends on sizes, dtypes and elements alone, so that it must repeat itself on copies."""
-    return {conflict.what for conflict in diagnosis.conflicts} <= {"size", "ndim", "numel", "dtype", "index", "value"}
+    return diagnosis.repeats and {conflict.what for conflict in diagnosis.conflicts} <= {
+        "size",
+        "ndim",
+        "numel",
+        "dtype",
+        "index",
+        "value",
+    }
 
 
 def ranked(trials: list[Trial]) -> list[Trial]:

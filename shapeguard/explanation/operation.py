@@ -9,8 +9,9 @@ from typing import Any
 
 from shapeguard.explanation.failure import Failure
 from shapeguard.explanation.layers import Layer, failing_layer, is_module, is_torch_module_class
-from shapeguard.explanation.reading import BINARY, COMPARISONS, UNARY, Reader, is_plain_tensor, pure_function_name
+from shapeguard.explanation.reading import BINARY, COMPARISONS, UNARY, Reader
 from shapeguard.explanation.texts import segment
+from shapeguard.explanation.trust import is_plain_tensor, pure_function_name
 from shapeguard.records import Conflict, Operand, Spec
 from shapeguard.tensors import MISSING, describe, is_tensor, is_tensor_like
 

@@ -58,6 +58,8 @@ def _contracted(operation: Operation, left: Argument, right: Argument, inner: in
 def _meant(operation: Operation, left: Argument, right: Argument) -> Iterator[Candidate]:
     for argument in (right, left):
         inner = untransposed(argument.node)
+        if inner is not None and argument.ndim > 2:
+            yield from instead(argument, f"{operation.text(inner)}.mT", "the last two dims swapped, not others")
         if inner is not None:
             yield from instead(argument, operation.text(inner), f"{operation.text(inner)} without its transpose")
     plain = [argument for argument in (right, left) if untransposed(argument.node) is None]

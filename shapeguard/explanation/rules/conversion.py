@@ -81,6 +81,7 @@ def _truth(operation: Operation) -> Diagnosis | None:
         f"{tensor.text} is {sizes_text(tensor.shape)}: {tensor.value.numel()} elements have no one truth",
         (operation.conflict(tensor, None, "numel", tensor.value.numel()),),
         candidates=candidates,
+        repeats=False,
     )
 
 

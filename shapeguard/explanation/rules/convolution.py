@@ -67,6 +67,9 @@ def _ordered(operation: Operation, inputs: Argument, channels: int, spatial: int
             else f"transpose({place}, {ndim - 1})"
         )
         yield from instead(inputs, f"{grouped(inputs)}.{text}", "the channels moved before the spatial dims")
+    for dim in range(place + 1, ndim - 1):
+        if inputs.shape[dim] == channels and place == 1:
+            yield from instead(inputs, f"{grouped(inputs)}.transpose(1, {dim})", "the channels moved behind the batch")
     if ndim == spatial + 1 and channels == 1:
         # A batch of images without channels, and not one image of many channels.
         yield from instead(inputs, f"{grouped(inputs)}.unsqueeze(1)", "a dim for the one channel, behind the batch")

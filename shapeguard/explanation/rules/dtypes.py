@@ -43,7 +43,17 @@ def _mixed(operation: Operation) -> Diagnosis | None:
     tensors = [*operation.tensors(), *_parameters(operation)]
     if not any(
         word in operation.message
-        for word in ("dtype", "scalar type", "same type", "data type", "Float", "Double", "Half", "Long")
+        for word in (
+            "dtype",
+            "scalar type",
+            "same type",
+            "should be the same",
+            "data type",
+            "Float",
+            "Double",
+            "Half",
+            "Long",
+        )
     ):
         return None
     for first, other in pairwise(tensors):
@@ -92,7 +102,11 @@ def _not_taken(operation: Operation) -> Diagnosis | None:
             (operation.conflict(tensor, None, "dtype", tensor.dtype),),
             candidates=candidates,
         )
-    if not whole and operation.name.startswith(("bitwise", "logical")) and "not implemented for" in message:
+    if (
+        not whole
+        and operation.name.startswith(("bitwise", "logical"))
+        and ("not implemented for" in message or "only implemented on" in message)
+    ):
         floats = [a for a in operation.tensors() if a.dtype in _FLOATS]
         edits = tuple((a.node, f"{grouped(a)}.bool()") for a in floats if a.node is not None)
         return Diagnosis(

@@ -1,6 +1,7 @@
 """cat and stack: sizes that differ, dims that are missing, tensors that are not in a tuple."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from shapeguard.explanation.diagnosis import (
     Candidate,
@@ -14,7 +15,9 @@ from shapeguard.explanation.diagnosis import (
     sizes_text,
 )
 from shapeguard.explanation.operation import Argument, Operation, elements_of
+from shapeguard.explanation.sequences import chosen, entry_text
 from shapeguard.explanation.shapes import without
+from shapeguard.explanation.trust import is_sequence
 
 
 def _cat(operation: Operation) -> Diagnosis | None:
@@ -24,6 +27,9 @@ def _cat(operation: Operation) -> Diagnosis | None:
     if first.is_tensor:
         return _no_tuple(operation)
     parts, dim = elements_of(first), _dim(operation)
+    wrong = next((part for part in parts if is_sequence(part.value)), None)
+    if wrong is not None:
+        return _no_tensor(operation, wrong)
     if len(parts) < 2 or not all(part.is_tensor for part in parts) or not isinstance(dim, int):
         return None
     fullest = max(parts, key=lambda part: part.ndim)
@@ -34,6 +40,17 @@ def _cat(operation: Operation) -> Diagnosis | None:
         return _no_dim(operation, parts, dim)
     dim %= fullest.ndim
     return _sizes(operation, parts, dim)
+
+
+def _no_tensor(operation: Operation, wrong: Argument) -> Diagnosis:
+    kind = type(wrong.value).__name__
+    entries = ", ".join(entry_text(entry) for entry in list(wrong.value)[:4])
+    return Diagnosis(
+        "tuple-as-tensor",
+        f"{wrong.text} is a {kind} ({entries}), not a tensor",
+        (operation.conflict(wrong, None, "attribute", kind),),
+        candidates=tuple(chosen(wrong)),
+    )
 
 
 def _dim(operation: Operation) -> object:
@@ -88,7 +105,8 @@ def _other_dim(operation: Operation, parts: Sequence[Argument], dim: int) -> Ite
 
 def _turned(parts: Sequence[Argument], dim: int) -> Iterator[Candidate]:
     first = parts[0]
-    for part in parts:
+    # The first sets the order of the dims, a later one departs from it.
+    for part in reversed(parts):
         others = [other for other in parts if other is not part]
         if part.ndim == 2 and all(without(part.shape[::-1], dim) == without(other.shape, dim) for other in others):
             if part is not first or len(parts) == 2:
@@ -202,7 +220,14 @@ def _columns(operation: Operation) -> Diagnosis | None:
     parts = elements_of(first)
     if len(parts) < 2 or not all(part.is_tensor and part.ndim > 1 for part in parts):
         return None
-    return _sizes(operation, parts, 0 if operation.name == "vstack" else 1)
+    dim = 0 if operation.name == "vstack" else 1
+    found = _sizes(operation, parts, dim)
+    other = "hstack" if operation.name == "vstack" else "vstack"
+    if found is None or len({without(part.shape, 1 - dim) for part in parts}) > 1:
+        return found
+    start, _, rest = operation.text(operation.node).partition("(")
+    text = f"{start.removesuffix(operation.name)}{other}({rest}"
+    return replace(found, candidates=rewritten(operation, text, f"{other} joins along dim {1 - dim}"))
 
 
 RULES: Rules = (rule("cat concat concatenate", _cat), rule("stack", _stack), rule("vstack hstack", _columns))

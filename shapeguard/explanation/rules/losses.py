@@ -41,7 +41,7 @@ def _embedding(operation: Operation) -> Diagnosis | None:
     weight = (
         Argument(f"{layer.path}.weight", layer.module.weight) if layer is not None else operation.tensor(1, "weight")
     )
-    if indices is None or weight is None or weight.ndim != 2:
+    if indices is None or weight is None:
         return None
     if indices.dtype not in _INDEX_DTYPES:
         if layer is None and weight.dtype in _INDEX_DTYPES:
@@ -57,6 +57,8 @@ def _embedding(operation: Operation) -> Diagnosis | None:
             (operation.conflict(indices, None, "dtype", indices.dtype),),
             candidates=instead(indices, f"{grouped(indices)}.long()", "indices as int64"),
         )
+    if weight.ndim != 2:
+        return None
     bounds, rows = extremes(indices), weight.shape[0]
     if bounds is None or 0 <= bounds[0] <= bounds[1] < rows:
         return None

@@ -54,10 +54,7 @@ def _meant_sizes(tensor: Argument, sizes: list[Argument], wanted: list[int]) -> 
         yield from _first_kept(tensor, sizes, wanted)
         return
     # A number written in the program is what is wrong, rather than one that it computed; the batch stays.
-    places = [place for place in range(len(wanted)) if wanted[place] not in tensor.shape or not place]
-    literal = [place for place in places if isinstance(sizes[place].node, ast.Constant)]
-    order = [p for p in literal if wanted[p] not in tensor.shape] + [p for p in places if p not in literal]
-    order += [p for p in literal if wanted[p] in tensor.shape]
+    order = sorted(range(len(wanted)), key=lambda place: _innocence(tensor, sizes[place], place))
     if wanted and tensor.shape and wanted[0] != tensor.shape[0]:
         order.sort(key=lambda place: place != 0)
     for place in order:
@@ -66,6 +63,12 @@ def _meant_sizes(tensor: Argument, sizes: list[Argument], wanted: list[int]) -> 
             yield from instead(
                 sizes[place], "-1", f"{total // others} instead of {wanted[place]}: -1 takes what is there"
             )
+
+
+def _innocence(tensor: Argument, size: Argument, place: int) -> tuple[bool, bool, bool, int]:
+    """How unlikely one of the sizes is what is wrong."""
+    computed = isinstance(size.node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
+    return place == 0, computed, size.value in tensor.shape, -place
 
 
 def _first_kept(tensor: Argument, sizes: list[Argument], wanted: list[int]) -> Iterator[Candidate]:

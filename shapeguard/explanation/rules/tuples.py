@@ -2,12 +2,12 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from shapeguard.explanation.diagnosis import Candidate, Diagnosis, Rules, grouped, instead, rule
-from shapeguard.explanation.operation import Argument, Operation, elements_of
-from shapeguard.explanation.reading import is_sequence
+from shapeguard.explanation.diagnosis import Diagnosis, Rules, rule
+from shapeguard.explanation.operation import Operation
+from shapeguard.explanation.sequences import chosen, entry_text
+from shapeguard.explanation.trust import is_sequence
 from shapeguard.tensors import is_tensor
 
 
@@ -29,36 +29,13 @@ def _tuple(operation: Operation) -> Diagnosis | None:
         return None
     kind = type(wrong.value).__name__
     operation.instead_of_parts(wrong)
-    entries = ", ".join(_entry(entry) for entry in list(wrong.value)[:4])
+    entries = ", ".join(entry_text(entry) for entry in list(wrong.value)[:4])
     return Diagnosis(
         "tuple-as-tensor",
         f"{wrong.text} is a {kind} ({entries}), not a tensor",
         (operation.conflict(wrong, None, "attribute", kind),),
-        candidates=tuple(_chosen(wrong)),
+        candidates=tuple(chosen(wrong)),
     )
-
-
-def _entry(value: object) -> str:
-    if is_tensor(value):
-        return f"tensor {list(value.shape)}"  # type: ignore[attr-defined]
-    return type(value).__name__
-
-
-def _chosen(wrong: Argument) -> Iterator[Candidate]:
-    fields = [name for name in ("values", "Q", "U", "eigenvalues") if name in dir(type(wrong.value))]
-    if type(wrong.value).__module__ == "torch.return_types" and fields:
-        yield from instead(wrong, f"{grouped(wrong)}.{fields[0]}", f"the {fields[0]}")
-        if fields[0] == "values":
-            yield from instead(wrong, f"{grouped(wrong)}.indices", "the indices")
-        return
-    yield from instead(wrong, f"{grouped(wrong)}[0]", f"the first of the {type(wrong.value).__name__}")
-    tensors = elements_of(wrong)
-    if (
-        len(tensors) > 1
-        and all(t.shape == tensors[0].shape and t.is_tensor for t in tensors)
-        and type(wrong.value) is list
-    ):
-        yield from instead(wrong, f"torch.stack({wrong.text})", "the tensors stacked")
 
 
 def _attribute(operation: Operation) -> Diagnosis | None:
@@ -71,9 +48,9 @@ def _attribute(operation: Operation) -> Diagnosis | None:
     kind = type(wrong.value).__name__
     return Diagnosis(
         "tuple-as-tensor",
-        f"{wrong.text} is a {kind} ({', '.join(_entry(entry) for entry in list(wrong.value)[:4])}), not a tensor",
+        f"{wrong.text} is a {kind} ({', '.join(entry_text(entry) for entry in list(wrong.value)[:4])}), not a tensor",
         (operation.conflict(wrong, None, "attribute", kind),),
-        candidates=tuple(_chosen(wrong)),
+        candidates=tuple(chosen(wrong)),
     )
 
 

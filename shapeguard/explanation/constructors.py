@@ -38,11 +38,13 @@ def _agrees(operation: Operation, call: ast.Call) -> bool:
     assert operation.layer is not None  # noqa: S101  asked by constructor_of alone
     module = operation.layer.module
     given = arguments_of(operation, call)
-    return bool(given) and all(
-        getattr(module, name, MISSING) in (node.value, (node.value,), (node.value,) * 2, (node.value,) * 3)
-        for name, node in given.items()
-        if isinstance(node, ast.Constant) and type(node.value) is int and hasattr(module, name)
-    )
+    for name, node in given.items():
+        if not hasattr(module, name) or any(isinstance(part, ast.Name) for part in ast.walk(node)):
+            continue
+        value = operation.reader.read(node)
+        if type(value) is int and getattr(module, name) not in (value, (value,), (value,) * 2, (value,) * 3):
+            return False
+    return bool(given)
 
 
 def arguments_of(operation: Operation, call: ast.Call) -> dict[str, ast.expr]:
@@ -119,6 +121,23 @@ def _changed(operation: Operation, call: ast.Call, changes: Mapping[str, int | s
     return f"{text[:-1]}{', ' * bool(given)}{', '.join(added)})" if added else text
 
 
+def _known(operation: Operation, call: ast.expr, reader: Any) -> ast.expr:
+    """The call with the layer's own numbers for arguments whose names are of another scope."""
+    assert isinstance(call, ast.Call)  # noqa: S101  it was made from one
+    assert operation.layer is not None  # noqa: S101
+    given = arguments_of(operation, call)
+    unknown = {id(node): name for name, node in given.items() if reader.read(node) is MISSING}
+    numbers = {name: getattr(operation.layer.module, name, MISSING) for name in unknown.values()}
+    if any(type(number) not in (int, float, bool, tuple) for number in numbers.values()):
+        message = "an argument that the layer does not keep"
+        raise Refused(message)
+    call.args = [ast.Constant(numbers[unknown[id(a)]]) if id(a) in unknown else a for a in call.args]
+    for keyword in call.keywords:
+        if id(keyword.value) in unknown:
+            keyword.value = ast.Constant(numbers[unknown[id(keyword.value)]])
+    return call
+
+
 def _replacing(
     operation: Operation, call: ast.Call, layer_text: str, title: str, before: str | None = None
 ) -> list[Candidate]:
@@ -132,7 +151,7 @@ def _replacing(
         if before is not None:
             first = reader.value(ast.parse(before, mode="eval").body)
             values = [first.forward(*values)]
-        module = reader.value(ast.parse(layer_text, mode="eval").body)
+        module = reader.value(_known(operation, ast.parse(layer_text, mode="eval").body, reader))
         if not isinstance(module, torch.nn.Module):
             message = "no layer"
             raise Refused(message)

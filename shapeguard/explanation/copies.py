@@ -186,6 +186,31 @@ class Copies(Reader):
             self.bind(statement.target, self.value(ast.BinOp(target, statement.op, statement.value)))
 
 
+class Beside(Copies):
+    """Reads the user's own values, for what their operations gave; layers run on copies, since they may change both."""
+
+    def taken(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def may_change(self, name: str) -> bool:  # noqa: ARG002
+        """Nothing here may be changed."""
+        return False
+
+    def gradient(self, tensor: Any) -> Any:
+        """The gradient itself."""
+        return tensor.grad
+
+    def call_module(self, module: Any, args: list[Any], keywords: dict[str, Any]) -> Any:
+        """As on copies, with copies of what it is given: some layers work in place."""
+        copied = [self._copied(value, 0) for value in args]
+        return super().call_module(module, copied, {name: self._copied(value, 0) for name, value in keywords.items()})
+
+    def run(self, statement: ast.stmt) -> None:
+        """No statement runs on the user's own values."""
+        raise Refused(type(statement).__name__)
+
+
 def runs_only_torch(module: Any) -> bool:
     """Whether calling a module runs code of torch's own layers only: no class, no hook, no `forward` of the user's."""
     hooks = sys.modules["torch.nn.modules.module"]

@@ -7,11 +7,10 @@ from typing import Protocol
 
 from shapeguard.explanation.bounds import Deadline
 from shapeguard.explanation.confirmation import Trial, attempts, contradicts, unit_of
-from shapeguard.explanation.copies import laboratory
+from shapeguard.explanation.copies import Beside, laboratory
 from shapeguard.explanation.diagnosis import Diagnosis
 from shapeguard.explanation.failure import Failure, locate
 from shapeguard.explanation.operation import Operation, operand_record, operation_of, shortened
-from shapeguard.explanation.reading import Reader
 from shapeguard.explanation.rules import RULES
 from shapeguard.explanation.texts import edited
 from shapeguard.records import Edit, Finding, Fix, Span
@@ -53,7 +52,7 @@ def explanation_of(error: BaseException, text_of: Callable[[str, str], Text]) ->
     deadline = Deadline(SECONDS)
     frame = failure.frame
     with laboratory(grad=True):
-        operation = operation_of(failure, Reader(frame.f_locals, frame.f_globals, deadline))
+        operation = operation_of(failure, Beside(frame.f_locals, frame.f_globals, deadline))
         diagnosis = diagnosis_of(operation)
     if diagnosis is None and not operation.operands:
         return None

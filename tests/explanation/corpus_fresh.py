@@ -243,4 +243,30 @@ FRESH = (
         (("mask", 0, "size", 3),),
         (("attn_mask=mask", "attn_mask=mask.repeat_interleave(2, dim=0)"),),
     ),
+    Case(
+        "conv, pool and view in one line",
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.conv, self.pool = nn.Conv2d(3, 6, 5), nn.MaxPool2d(2)\n\n"
+        "    def forward(self, x):\n        return self.pool(F.relu(self.conv(x))).view(-1, 16 * 5 * 5)\n\nnet = Net()\nresult = net(torch.rand(4, 3, 32, 32)).detach()\n",
+        "self.pool(F.relu(self.conv(x))).view(-1, 16 * 5 * 5)",
+        {"self.pool(F.relu(self.conv(x)))": "f32[4, 6, 14, 14]"},
+        (("self.pool(F.relu(self.conv(x)))", None, "numel", 4704),),
+        ((".view(-1, 16 * 5 * 5)", ".flatten(1)"),),
+    ),
+    Case(
+        "sentences of different lengths",
+        "sentences = [torch.tensor([1, 2, 3]), torch.tensor([4])]\nresult = torch.stack(sentences)\n",
+        "torch.stack(sentences)",
+        {"sentences[1]": "i64[1]"},
+        (("sentences[0]", 0, "size", 3), ("sentences[1]", 0, "size", 1)),
+        (("torch.stack(sentences)", "nn.utils.rnn.pad_sequence(sentences, batch_first=True)"),),
+    ),
+    Case(
+        "widths computed from an argument of the constructor",
+        "class Block(nn.Module):\n    def __init__(self, d):\n        super().__init__()\n        self.net = nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(), nn.Linear(2 * d, d))\n\n"
+        "    def forward(self, x):\n        return x + self.net(x)\n\nmodel = nn.ModuleList([Block(8)])\nx = torch.ones(2, 8)\nfor block in model:\n    x = block(x)\nresult = x.shape\n",
+        "self.net(x)",
+        {"input of block.net.2": "f32[2, 32]"},
+        (("input of block.net.2", 1, "size", 32), ("block.net.2.weight", 1, "size", 16)),
+        (("2 * d", "4 * d"),),
+    ),
 )

@@ -199,7 +199,33 @@ def _addmm(operation: Operation) -> Diagnosis | None:
     return _contracted(operation, left, right, right.ndim - 2)
 
 
+def _distances(operation: Operation) -> Diagnosis | None:
+    left, right = operation.tensor(0, "x1"), operation.tensor(1, "x2")
+    if left is None or right is None or min(left.ndim, right.ndim) < 2 or left.shape[-1] == right.shape[-1]:
+        return None
+    candidates: list[Candidate] = []
+    for argument, other in ((right, left), (left, right)):
+        inner = untransposed(argument.node)
+        if argument.shape[-2] == other.shape[-1]:
+            text, title = f"{grouped(argument)}.mT", f"{argument.text} transposed"
+            if inner is not None:
+                text = operation.text(inner)
+                title = f"{text} without its transpose"
+            candidates += instead(argument, text, title)
+    return Diagnosis(
+        "cdist-features",
+        f"dim {left.ndim - 1} of {left.text} is {left.shape[-1]}, dim {right.ndim - 1} of {right.text} is {right.shape[-1]}: "
+        "points must have as many coordinates",
+        (
+            operation.conflict(left, left.ndim - 1, "size", left.shape[-1]),
+            operation.conflict(right, right.ndim - 1, "size", right.shape[-1]),
+        ),
+        candidates=candidates,
+    )
+
+
 RULES: Rules = (
+    rule("cdist", _distances),
     rule("matmul mm mv bmm dot vdot inner", _product),
     rule("linear Linear", _linear),
     rule("addmm baddbmm addbmm", _addmm),

@@ -41,7 +41,8 @@ def _subscript(operation: Operation) -> Diagnosis | None:
 
 
 def _part(operation: Operation, node: ast.expr) -> Argument:
-    return Argument(operation.text(node), operation.reader.read(node), node)
+    index = operation.args[1]
+    return index if index.node is node else Argument(operation.text(node), operation.reader.read(node), node)
 
 
 def _used(part: Argument) -> int:

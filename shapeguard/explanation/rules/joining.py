@@ -185,6 +185,9 @@ def _unequal(operation: Operation, parts: Sequence[Argument], other: Argument) -
     if same and other.ndim == 2 and other.shape[::-1] == first.shape:
         candidates += instead(other, f"{grouped(other)}.T", f"{other.text} transposed")
     joined = [d for d in range(first.ndim) if same and len({without(part.shape, d) for part in parts}) == 1]
+    if first.ndim == 1 and joined and operation.function == "torch.stack" and len(operation.args) == 1:
+        text = f"torch.nn.utils.rnn.pad_sequence({operation.args[0].text}, batch_first=True)"
+        candidates += rewritten(operation, text, "the shorter ones padded with 0")
     if joined and operation.function.endswith("stack") and operation.name == "stack":
         sequence = operation.argument(0, "tensors")
         name = operation.function.removesuffix("stack") + "cat"

@@ -44,14 +44,16 @@ def _view(operation: Operation) -> Diagnosis | None:
         "view-numel",
         f"{tensor.text} is {sizes_text(tensor.shape)} and has {counted(total, 'element')}{dividing}{rest}",
         (operation.conflict(tensor, None, "numel", total),),
-        candidates=tuple(_meant_sizes(tensor, sizes, wanted)),
+        candidates=tuple(_meant_sizes(operation, tensor, sizes, wanted)),
     )
 
 
-def _meant_sizes(tensor: Argument, sizes: list[Argument], wanted: list[int]) -> Iterator[Candidate]:
+def _meant_sizes(
+    operation: Operation, tensor: Argument, sizes: list[Argument], wanted: list[int]
+) -> Iterator[Candidate]:
     total = prod(tensor.shape)
     if -1 in wanted:
-        yield from _first_kept(tensor, sizes, wanted)
+        yield from _first_kept(operation, tensor, sizes, wanted)
         return
     # A number written in the program is what is wrong, rather than one that it computed; the batch stays.
     order = sorted(range(len(wanted)), key=lambda place: _innocence(tensor, sizes[place], place))
@@ -71,10 +73,15 @@ def _innocence(tensor: Argument, size: Argument, place: int) -> tuple[bool, bool
     return place == 0, computed, size.value in tensor.shape, -place
 
 
-def _first_kept(tensor: Argument, sizes: list[Argument], wanted: list[int]) -> Iterator[Candidate]:
+def _first_kept(
+    operation: Operation, tensor: Argument, sizes: list[Argument], wanted: list[int]
+) -> Iterator[Candidate]:
     """`view(-1, 400)`, where what is flattened is not 400: the rest is to be computed, and the batch kept."""
     if len(wanted) == 2 and wanted[0] == -1 and tensor.ndim > 1:
         first, second = sizes
+        if not isinstance(tensor.node, (ast.Name, ast.Attribute)) and operation.is_method:
+            # What is long is not written twice.
+            yield from rewritten(operation, f"{grouped(tensor)}.flatten(1)", "the first dim kept, the others flattened")
         if first.node is not None and second.node is not None:
             kept = f"{grouped(tensor)}.shape[0]"
             edits = ((first.node, kept), (second.node, "-1"))

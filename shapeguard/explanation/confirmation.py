@@ -88,7 +88,7 @@ def _run(failure: Failure, candidate: Candidate, reader: Copies) -> Trial:
         value = candidate.replay(reader)
         return Trial(candidate, _spec(value, reader), _confirmed(reader), later_fails=False, misfits=False)
     _replay_earlier(failure, candidate, reader)
-    unit = unit_of(failure)
+    unit = _unit(failure, candidate)
     text = edited(failure.text, unit, candidate.edits)
     if isinstance(unit, ast.stmt):
         value = _run_statement(text, unit, reader)
@@ -97,6 +97,12 @@ def _run(failure: Failure, candidate: Candidate, reader: Copies) -> Trial:
     spec = _spec(value, reader)
     later = _later_fails(failure, candidate, reader)
     return Trial(candidate, spec, _confirmed(reader), later, not fits_annotation(failure, spec))
+
+
+def _unit(failure: Failure, candidate: Candidate) -> ast.AST:
+    statement = failure.statement()
+    rewrites = statement is not None and any(node is statement for node, _ in candidate.edits)
+    return statement if rewrites and statement is not None else unit_of(failure)
 
 
 def _run_statement(text: str, unit: ast.stmt, reader: Copies) -> Any:
@@ -158,7 +164,7 @@ def _names(node: ast.AST, context: type[ast.expr_context]) -> set[str]:
 
 def _later_fails(failure: Failure, candidate: Candidate, reader: Copies) -> bool:
     """Whether a later statement fails that would run; one that cannot be run is passed over, with what it binds."""
-    for statement in _later(failure):
+    for statement in _later(failure, candidate):
         text = edited(failure.text, statement, candidate.edits)
         try:
             for changed in _parsed(text, statement):
@@ -166,18 +172,21 @@ def _later_fails(failure: Failure, candidate: Candidate, reader: Copies) -> bool
         except Refused:
             for name in _names(statement, ast.Store):
                 reader.local.pop(name, None)
-        except Exception:  # noqa: BLE001  torch's own refusal is the answer that was asked for
+        except Exception:
+            if statement is failure.statement():
+                # What the expression stands in refuses its result: it ran, but it is not what was meant.
+                raise
             return True
     return False
 
 
-def _later(failure: Failure) -> Iterator[ast.stmt]:
+def _later(failure: Failure, candidate: Candidate) -> Iterator[ast.stmt]:
     statement = failure.statement()
     block = next(failure.siblings(), [])
     if statement in block:
         start = block.index(statement)
         if not isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try)):
-            start += isinstance(unit_of(failure), ast.stmt)
+            start += isinstance(_unit(failure, candidate), ast.stmt)
             yield from block[start : start + 1 + MAX_LATER]
 
 

@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from shapeguard.explanation.failure import Failure, Step, is_users
@@ -83,11 +84,19 @@ def _modules(steps: tuple[Step, ...]) -> Iterator[tuple[int, Any]]:
 
 
 def _given(steps: tuple[Step, ...], module: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    forward: FrameType | None = None
     for step in reversed(steps):
         if step.frame.f_code.co_name == "_call_impl" and step.frame.f_locals.get("self") is module:
             args, keywords = step.frame.f_locals.get("args", ()), step.frame.f_locals.get("kwargs", {})
             return (args if isinstance(args, tuple) else ()), (keywords if isinstance(keywords, dict) else {})
-    return (), {}
+        if step.frame.f_code.co_name == "forward" and step.frame.f_locals.get("self") is module:
+            forward = step.frame
+    if forward is None:
+        return (), {}
+    # `layer.forward(x)`, without the call around it.
+    code = forward.f_code
+    names = code.co_varnames[1 : code.co_argcount]
+    return tuple(forward.f_locals[name] for name in names if name in forward.f_locals), {}
 
 
 def _name_of(root: Any, steps: tuple[Step, ...], first: int) -> str:

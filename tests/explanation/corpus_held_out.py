@@ -107,6 +107,7 @@ HELD_OUT = (
         "mean.add_(batch)",
         {"mean": "f32[4]", "batch": "f32[8, 4]"},
         (("batch", 0, "size", 8),),
+        (("mean.add_(batch)", "mean = mean + batch"),),
     ),
     Case(
         "bidirectional states",

@@ -229,8 +229,12 @@ def _out_of_place(operation: Operation, target: Argument, other: Argument) -> It
     if isinstance(node, ast.AugAssign) and operation.name in signs:
         text = f"{target.text} = {target.text} {signs[operation.name]} {grouped(other)}"
         yield from rewritten(operation, text, "a new tensor instead of a change in place")
-    elif operation.is_method and operation.name in signs and target.node is not None:
-        yield from rewritten(operation, f"{grouped(target)}.{operation.name[:-1]}({other.text})", "a new tensor")
+        return
+    statement = operation.failure.statement()
+    if isinstance(statement, ast.Expr) and isinstance(target.node, ast.Name) and operation.name in signs:
+        # Without a target the new tensor would be dropped.
+        text = f"{target.text} = {target.text} {signs[operation.name]} {grouped(other)}"
+        yield Candidate("a new tensor instead of a change in place", ((statement, text),))
 
 
 RULES: Rules = (rule(_ELEMENTWISE, _elementwise), rule(_IN_PLACE, _in_place))

@@ -162,16 +162,11 @@ def _cast(operation: Operation) -> Diagnosis | None:
     if isinstance(node, ast.AugAssign) and operation.name in signs:
         text = f"{target.text} = {target.text} {signs[operation.name]} {grouped(operation.args[1])}"
         candidates.append(Candidate("a new tensor instead of a change in place", ((node, text),)))
-    elif (
-        operation.is_method
-        and operation.name in signs
-        and isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-    ):
-        rest = operation.text(node)[len(operation.text(node.func)) :]
-        candidates.append(
-            Candidate("a new tensor", ((node, f"{operation.text(node.func.value)}.{operation.name[:-1]}{rest}"),))
-        )
+    statement = operation.failure.statement()
+    if isinstance(statement, ast.Expr) and isinstance(target.node, ast.Name) and operation.name in signs:
+        # Without a target the new tensor would be dropped.
+        text = f"{target.text} = {target.text} {signs[operation.name]} {grouped(operation.args[1])}"
+        candidates.append(Candidate("a new tensor instead of a change in place", ((statement, text),)))
     return Diagnosis(
         "dtype-cast",
         f"{target.text} is {target.dtype} and keeps its dtype in place, the result is of a floating point dtype",

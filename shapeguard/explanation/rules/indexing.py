@@ -105,7 +105,8 @@ def _is_zero_one(part: Argument) -> bool:
 def _range(operation: Operation, owner: Argument, part: Argument, dim: int, index: int) -> Diagnosis:
     size = owner.shape[dim]
     candidates: list[Candidate] = []
-    if index == size and type(part.value) is int and size:
+    # Of a computed index another value may be meant each time.
+    if index == size and isinstance(part.node, ast.Constant) and size:
         candidates += instead(part, "-1", "the last one; indices count from 0")
     elif part.is_tensor and index == size and int(part.value.min()) >= 1:
         candidates += instead(part, f"{grouped(part)} - 1", "indices counted from 0")

@@ -49,8 +49,7 @@ def contradicts(failure: Failure, deadline: Deadline) -> bool:
 
     An exception may be explained long after it was caught. Where the expression cannot be run again, nothing is said.
     """
-    frame = failure.frame
-    reader = Copies(frame.f_locals, frame.f_globals, deadline)
+    reader = Copies(failure.local(), failure.frame.f_globals, deadline)
     unit = unit_of(failure)
     text = edited(failure.text, unit, ())
     try:
@@ -70,8 +69,7 @@ def contradicts(failure: Failure, deadline: Deadline) -> bool:
 def attempt(failure: Failure, candidate: Candidate, deadline: Deadline) -> Trial | None:
     """Run one candidate on copies; None where it failed, or could not be run."""
     for kind in (Copies, StandIns):
-        frame = failure.frame
-        reader = kind(frame.f_locals, frame.f_globals, deadline)
+        reader = kind(failure.local(), failure.frame.f_globals, deadline)
         try:
             with laboratory():
                 return _run(failure, candidate, reader)

@@ -2,10 +2,11 @@
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from shapeguard.explanation.bounds import Deadline
+from shapeguard.explanation.comprehensions import comprehension_names
 from shapeguard.explanation.confirmation import Trial, attempts, contradicts, unit_of
 from shapeguard.explanation.copies import Beside, laboratory
 from shapeguard.explanation.diagnosis import Diagnosis
@@ -50,9 +51,9 @@ def explanation_of(error: BaseException, text_of: Callable[[str, str], Text]) ->
     if failure is None or (isinstance(error, AssertionError) and not failure.inner):
         return None
     deadline = Deadline(SECONDS)
-    frame = failure.frame
+    failure = replace(failure, bindings=comprehension_names(failure, deadline))
     with laboratory(grad=True):
-        operation = operation_of(failure, Beside(frame.f_locals, frame.f_globals, deadline))
+        operation = operation_of(failure, Beside(failure.local(), failure.frame.f_globals, deadline))
         diagnosis = diagnosis_of(operation)
     if diagnosis is None and not operation.operands:
         return None

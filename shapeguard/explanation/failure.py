@@ -7,12 +7,13 @@ import ast
 import linecache
 import os
 import sysconfig
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 _LIBRARIES = tuple(
     sorted(
@@ -47,6 +48,12 @@ class Failure:
     """The source of that frame's file or cell, as it was compiled."""
     path: tuple[ast.AST, ...]
     """From the module down to the expression that failed."""
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+    """Names whose values the frame no longer has, or not the right ones."""
+
+    def local(self) -> dict[str, Any]:
+        """The local names of the frame, as they were when it failed."""
+        return {**self.frame.f_locals, **self.bindings}
 
     @property
     def frame(self) -> FrameType:

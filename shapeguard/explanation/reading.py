@@ -113,6 +113,8 @@ class Reader:
     def _name(self, node: ast.Name) -> Any:
         for names in (self.local, self._globals, vars(builtins)):
             if node.id in names:
+                if names[node.id] is MISSING:
+                    break
                 return self.taken(names[node.id])
         raise Refused(node.id)
 

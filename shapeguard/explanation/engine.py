@@ -45,7 +45,11 @@ def explanation_of(error: BaseException, text_of: Callable[[str, str], Text]) ->
     `text_of(filename, source)` places nodes of a source. Runs no code of the user's; bounded in time and memory.
     """
     # The text of an exception of the user's own class is code of theirs.
-    if not isinstance(error, _KINDS) or not type(error).__module__.startswith(("builtins", "torch")):
+    if (
+        not isinstance(error, _KINDS)
+        or isinstance(error, RecursionError)
+        or not type(error).__module__.startswith(("builtins", "torch"))
+    ):
         return None
     failure = locate(error)
     if failure is None or (isinstance(error, AssertionError) and not failure.inner):

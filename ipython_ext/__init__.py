@@ -16,7 +16,7 @@ from ipython_ext.publish import publish_report
 from shapeguard import session
 from shapeguard import settings as options
 from shapeguard.errors import SettingsError
-from shapeguard.records import Report
+from shapeguard.records import Finding, Report
 
 __all__ = ["Extension", "last_report", "load_ipython_extension", "unload_ipython_extension"]
 
@@ -53,6 +53,8 @@ class Extension:
         self.capture = Capture(shell, self.faults)
         self.last_report: Report | None = None
         """What the last cell gave, what its magics ran as cells within included."""
+        self.last_finding: Finding | None = None
+        """What explained the last error that could be explained."""
         self._magics: ShapeguardMagics | None = None
         self._shadowed: dict[tuple[str, str], Any] = {}
         self._transformer = directive_transformer(self.faults.shielded)
@@ -86,11 +88,11 @@ class Extension:
         ]
         self._unregister_magics()
         options.reset()
-        self.last_report = None
+        self.last_report = self.last_finding = None
 
     def _register_magics(self, configuration: Shapeguard) -> None:
         manager = self.shell.magics_manager
-        switch = Switch(self._turn, self._state)
+        switch = Switch(self._turn, self._state, lambda: self.last_finding)
         self._magics = ShapeguardMagics(self.shell, configuration, switch, self.faults)
         for kind, names in self._magics.magics.items():
             for name in names:
@@ -137,6 +139,7 @@ class Extension:
             self.capture.install()
         if any(run.recorder is not None for run in finished):
             self.last_report = self._report(finished)
+            self.last_finding = next(iter(self.last_report.findings), self.last_finding)
             publish_report(self.shell, self.last_report)
 
     def _report(self, runs: list[CellRun]) -> Report:
@@ -150,6 +153,8 @@ class Extension:
             cell.error_in_exec,
             cell_id=getattr(cell.info, "cell_id", None),
             count=cell.execution_count,
+            keep=self.faults.keep,
+            filenames=[run.filename for run in runs if run.recorder is not None],
         )
 
 

@@ -1,4 +1,4 @@
-"""`%shapeguard` and `%shapes`."""
+"""`%shapeguard`, `%shapes` and `%explain`."""
 
 import ast
 from collections import UserDict
@@ -12,19 +12,19 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from ipython_ext.configuration import Shapeguard
 from ipython_ext.faults import Faults
 from ipython_ext.muting import DIRECTIVES
-from ipython_ext.publish import publish_table
+from ipython_ext.publish import publish_finding, publish_table
 from shapeguard import settings as options
 from shapeguard.errors import SettingsError
 from shapeguard.notation import brief
 from shapeguard.observation.readback import read_target
-from shapeguard.records import Spec
+from shapeguard.records import Finding, Spec
 from shapeguard.rendering.rows import Row, Selection, Table, note, shortened
 from shapeguard.tensors import MISSING, describe, is_tensor_like
 
 
 @magics_class
 class ShapeguardMagics(Magics):
-    """The line magics `%shapeguard` and `%shapes`, and what `%%shapes` says where it is used wrongly."""
+    """The line magics `%shapeguard`, `%shapes` and `%explain`, and what `%%shapes` says where it is used wrongly."""
 
     def __init__(self, shell: Any, configuration: Shapeguard, switch: "Switch", faults: Faults) -> None:
         super().__init__(shell)
@@ -77,6 +77,21 @@ class ShapeguardMagics(Magics):
             case _:
                 message = f"%shapeguard: {line.strip()!r} is not valid; valid are on, off, status, set OPTION VALUE"
                 raise UsageError(message)
+
+    @line_magic
+    def explain(self, line: str) -> None:
+        """Why the last tensor operation failed, in full: every operand, and what each repair means."""
+        self._run(self._explain, line)
+
+    def _explain(self, line: str) -> None:
+        if line.strip():
+            message = f"%explain takes no arguments; got {line.strip()!r}"
+            raise UsageError(message)
+        finding = self._switch.finding()
+        if finding is None:
+            print("no tensor operation has failed that could be explained")  # noqa: T201
+            return
+        publish_finding(self._shell, finding)
 
     def _set(self, name: str, value: str) -> None:
         try:
@@ -147,11 +162,14 @@ class ShapeguardMagics(Magics):
 
 
 class Switch:
-    """What `%shapeguard on`, `off` and `status` act on."""
+    """What `%shapeguard on`, `off` and `status` act on, and what `%explain` asks for."""
 
-    def __init__(self, turn: Callable[[bool], None], state: Callable[[], str]) -> None:
+    def __init__(
+        self, turn: Callable[[bool], None], state: Callable[[], str], finding: Callable[[], Finding | None]
+    ) -> None:
         self._turn = turn
         self.state = state
+        self.finding = finding
 
     def turn(self, *, on: bool) -> None:
         """Annotations on or off."""

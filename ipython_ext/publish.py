@@ -5,9 +5,9 @@ from typing import Any
 
 from IPython.core.displaypub import DisplayPublisher
 
-from shapeguard.records import Report
-from shapeguard.rendering import Selection, bundle, report_text, rows_text
-from shapeguard.rendering.html import table_block
+from shapeguard.records import Finding, Report
+from shapeguard.rendering import Selection, bundle, finding_text, report_text, rows_text
+from shapeguard.rendering.html import finding_block, table_block
 from shapeguard.rendering.rows import Table
 from shapeguard.rendering.terminal import painter
 from shapeguard.settings import settings
@@ -34,6 +34,16 @@ def publish_table(shell: Any, table: Table, label: str) -> None:
         _write(rows_text(table, painter(sys.stdout, settings.color)))
         return
     shell.display_pub.publish({"text/html": table_block(table, label), "text/plain": rows_text(table)})
+
+
+def publish_finding(shell: Any, finding: Finding) -> None:
+    """Show a finding that `%explain` was asked for, in full."""
+    if _is_terminal(shell):
+        _write(finding_text(finding, painter(sys.stdout, settings.color), full=True))
+        return
+    shell.display_pub.publish(
+        {"text/html": finding_block(finding, full=True), "text/plain": finding_text(finding, full=True)}
+    )
 
 
 def _write(text: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shapeguard.enforcement import TypeCheckError, guard
-    from shapeguard.session import annotate
+    from shapeguard.excepthook import install_excepthook
+    from shapeguard.session import annotate, explain
     from shapeguard.tensors import describe
 
 __version__ = "0.1.0"
@@ -18,10 +19,21 @@ _HOMES = {
     "TypeCheckError": "shapeguard.enforcement",
     "annotate": "shapeguard.session",
     "describe": "shapeguard.tensors",
+    "explain": "shapeguard.session",
     "guard": "shapeguard.enforcement",
+    "install_excepthook": "shapeguard.excepthook",
 }
 
-__all__ = ["TypeCheckError", "annotate", "describe", "guard", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "TypeCheckError",
+    "annotate",
+    "describe",
+    "explain",
+    "guard",
+    "install_excepthook",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,8 @@ import builtins
 import hashlib
 import linecache
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -55,12 +56,13 @@ def run_source(
     recorder = Recorder(space, walrus=":=" in source)
     outcome = run_statements(tree, filename, space, recorder)
     text = SourceText(source)
+    findings, further = findings_of(outcome.error, {filename: text})
     report = Report(
-        sources=(describe_source(source, uri=_uri(filename), kind=kind),),
+        sources=(describe_source(source, uri=_uri(filename), kind=kind), *further),
         status=status_of(outcome.error),
         error=program_error(outcome.error),
         observations=observations(recorder.sightings, text),
-        findings=findings_of(outcome.error),
+        findings=findings,
         elapsed_us=recorder.elapsed_ns // 1000,
     )
     return report, outcome.error
@@ -129,25 +131,80 @@ def program_error(error: BaseException | None) -> ProgramError | None:
     return ProgramError(type(error).__name__, message)
 
 
-def findings_of(error: BaseException | None) -> tuple[Finding, ...]:
-    """What the engines that are loaded know of an exception; an engine that nobody used costs nothing here."""
+def explain(error: BaseException) -> Finding | None:
+    """Why a tensor operation raised `error`: operands, the dims that clash, and repairs that ran; from its traceback.
+
+    None where the traceback does not lead to a tensor operation in code of yours. Never raises, calls no function
+    of yours, and changes nothing: candidates run on copies. Spans are in the source of the innermost frame of yours.
+
+    >>> explain(ValueError("not of a tensor")) is None
+    True
+    """
+    found, _ = findings_of(error, {}, keep=lambda _fault: None)
+    return found[0] if found else None
+
+
+def findings_of(
+    error: BaseException | None, texts: Mapping[str, SourceText], keep: Callable[[Exception], None] | None = None
+) -> tuple[tuple[Finding, ...], tuple[Source, ...]]:
+    """What is known of an exception, and the sources it is in besides `texts`, which are of the report, by filename.
+
+    An engine that nobody used costs nothing here. A fault in one leaves the exception as it is, and goes to `keep`,
+    or becomes a finding of its own where nobody keeps faults.
+    """
     enforcement = sys.modules.get("shapeguard.enforcement")
-    finding: Finding | None = None
     if error is not None and enforcement is not None:
         finding = enforcement.finding_of(error)
-    return () if finding is None else (finding,)
+        if finding is not None:
+            return (finding,), ()
+    # Nothing without torch is a tensor operation; numpy alone says enough itself.
+    if error is None or "torch" not in sys.modules:
+        return (), ()
+    try:
+        return _explained(error, texts)
+    # The user's own error is what matters: whatever goes wrong here, it is shown as it would have been.
+    except Exception as fault:  # noqa: BLE001
+        if keep is None:
+            return (_fault_finding(fault),), ()
+        keep(fault)
+        return (), ()
 
 
-def cell_report(
+def _fault_finding(fault: Exception) -> Finding:
+    """What is said where explaining an error failed itself."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    message = f"shapeguard could not explain this error; the error is as it was ({type(fault).__name__}{place})"
+    return Finding("internal-fault", "information", message)
+
+
+def _explained(error: BaseException, texts: Mapping[str, SourceText]) -> tuple[tuple[Finding, ...], tuple[Source, ...]]:
+    # Imported when something failed, so that nothing is paid before.
+    from shapeguard.explanation import explanation_of  # noqa: PLC0415
+
+    further = len(texts)
+    found = explanation_of(error, lambda name, text: texts.get(name) or SourceText(text, further))
+    if found is None:
+        return (), ()
+    if found.filename in texts or not texts:
+        return (found.finding,), ()
+    kind = "module" if Path(found.filename).exists() else "cell"
+    return (found.finding,), (describe_source(found.text, uri=_uri(found.filename), kind=kind),)
+
+
+def cell_report(  # noqa: PLR0913  what there is to know of a cell
     pieces: Sequence[tuple[str, SourceText, Recorder]],
     error: BaseException | None,
     *,
     cell_id: str | None = None,
     count: int | None = None,
+    filenames: Sequence[str] = (),
+    keep: Callable[[Exception], None] | None = None,
 ) -> Report:
     """The Report of one notebook cell that has run.
 
-    `pieces` are the cell and whatever a magic of it ran as a cell within, each with its text and what was seen.
+    `pieces` are the cell and whatever a magic of it ran as a cell within, each with its text and what was seen;
+    `filenames` are what they were compiled as. `keep` takes a fault of shapeguard's own.
     """
     started = perf_counter_ns()
     sources = []
@@ -159,10 +216,11 @@ def cell_report(
         sources.append(describe_source(raw, uri=uri, kind="cell", cell_id=cell_id, count=count))
         seen += observations(recorder.sightings, text)
         elapsed += recorder.elapsed_ns
-    findings = findings_of(error)
+    texts = {name: text for name, (_, text, _) in zip(filenames, pieces, strict=False)}
+    findings, further = findings_of(error, texts, keep)
     elapsed += perf_counter_ns() - started
     return Report(
-        tuple(sources), status_of(error), program_error(error), tuple(seen), findings, elapsed_us=elapsed // 1000
+        (*sources, *further), status_of(error), program_error(error), tuple(seen), findings, elapsed_us=elapsed // 1000
     )
 
 

@@ -127,7 +127,7 @@ def _describe(value: object, depth: int) -> Spec:
 
 
 def _plain(value: object) -> Spec:
-    return Spec("scalar" if isinstance(value, _SCALARS) else "other", type_name(type(value)))
+    return Spec("scalar" if issubclass(type(value), _SCALARS) else "other", type_name(type(value)))
 
 
 def type_name(kind: type) -> str:
@@ -434,7 +434,7 @@ def _is_array_like(value: object) -> bool:
     classes that the program itself defines.
     """
     return (
-        not isinstance(value, type)
+        not issubclass(type(value), type)
         and isinstance(_array_attribute(value, "shape"), tuple)
         and (_array_attribute(value, "dtype") is not None)
     )

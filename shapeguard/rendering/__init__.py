@@ -5,7 +5,7 @@ from shapeguard.rendering.html import block
 from shapeguard.rendering.page import page
 from shapeguard.rendering.rows import Row, Selection, rows_of
 from shapeguard.rendering.terminal import coloured, painter
-from shapeguard.rendering.text import Paint, plain, report_text, rows_text
+from shapeguard.rendering.text import Paint, finding_text, plain, report_text, rows_text
 
 __all__ = [
     "Paint",
@@ -14,6 +14,7 @@ __all__ = [
     "block",
     "bundle",
     "coloured",
+    "finding_text",
     "page",
     "painter",
     "plain",

@@ -1,9 +1,11 @@
 """Reports as one compact HTML block: no script, everything escaped, the colours of whatever theme surrounds it."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 
-from shapeguard.records import Report
+from shapeguard.records import Finding, Report
+from shapeguard.rendering.findings import Line, lines_of
 from shapeguard.rendering.rows import ALL, Row, Selection, Table, rows_of
 
 # Colours are inherited, so that one block suits light and dark themes; the doubled class outweighs the table styles
@@ -34,14 +36,38 @@ def block(report: Report, selection: Selection = ALL) -> str:
 
 def block_of(table: Table, report: Report) -> str:
     """The rows of a report, which are worked out already, and its findings."""
-    messages = [finding.message for finding in report.findings]
-    return table_block(table, "shapes of this cell", messages)
+    messages = [finding.message for finding in report.findings if finding.expression is None]
+    tables = [finding_table(finding) for finding in report.findings if finding.expression is not None]
+    return table_block(table, "shapes of this cell", messages, tables=tables)
 
 
-def table_block(table: Table, label: str, messages: list[str] | None = None, more: str = "%shapes shows all") -> str:
-    """A table with a label for screen readers, and paragraphs below it."""
+def finding_block(finding: Finding, *, full: bool = False) -> str:
+    """One finding on its own."""
+    return f'<div class="shapeguard">{STYLE}{finding_table(finding, full=full)}</div>'
+
+
+def finding_table(finding: Finding, *, full: bool = False) -> str:
+    """The lines of a finding as a table: what failed, why, and what would work."""
+    rows = "".join(map(_line, lines_of(finding, full=full)))
+    return f'<table aria-label="why it failed"><tbody>{rows}</tbody></table>'
+
+
+def _line(line: Line) -> str:
+    text = f"<code>{escape(line.text)}</code> {escape(line.result)}" if line.result else escape(line.text)
+    return f"<tr><th scope=row>{escape(line.label)}</th><td>{text}</td><td>{escape(line.note)}</td></tr>"
+
+
+def table_block(
+    table: Table,
+    label: str,
+    messages: list[str] | None = None,
+    more: str = "%shapes shows all",
+    tables: Sequence[str] = (),
+) -> str:
+    """A table with a label for screen readers, and paragraphs and further tables below it."""
     paragraphs = [f"<p>{table.more} more ({escape(more)})</p>"] if table.more else []
     paragraphs += [f"<p>{escape(message)}</p>" for message in messages or ()]
+    paragraphs += tables
     if not table.rows and not paragraphs:
         return ""
     rows = "".join(map(_row, table.rows))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from html import escape
 
 from shapeguard.records import Observation, Report, lines_of
-from shapeguard.rendering.html import table_block
+from shapeguard.rendering.html import finding_block, table_block
 from shapeguard.rendering.rows import ALL, Selection, rows_of
 
 STYLE = (
@@ -33,6 +33,7 @@ def page(title: str, source: str, report: Report, selection: Selection = ALL) ->
             pending = []
     parts.append(_code(pending))
     parts += [f'<p role="alert">{escape(message)}</p>' for message in _messages(report)]
+    parts += [finding_block(finding) for finding in report.findings if finding.expression is not None]
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="color-scheme" content="light dark"><style>{STYLE}</style></head>'
@@ -46,4 +47,4 @@ def _code(lines: list[str]) -> str:
 
 def _messages(report: Report) -> list[str]:
     error = [] if report.error is None else [f"{report.error.type}: {report.error.message}"]
-    return error + [finding.message for finding in report.findings]
+    return error + [finding.message for finding in report.findings if finding.expression is None]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from shapeguard.records import Finding, Report
+from shapeguard.rendering.findings import lines_of
 from shapeguard.rendering.rows import ALL, Row, Selection, Table, rows_of
 
 Paint: TypeAlias = Callable[[str, str], str]
@@ -21,13 +22,17 @@ def report_text(report: Report, selection: Selection = ALL, paint: Paint = plain
     >>> report_text(Report(sources=()))
     ''
     """
-    return text_of(rows_of(report.observations, selection, numbered=numbered), report, paint)
+    return text_of(rows_of(report.observations, selection, numbered=numbered), report, paint, numbered=numbered)
 
 
-def text_of(table: Table, report: Report, paint: Paint = plain) -> str:
+def text_of(table: Table, report: Report, paint: Paint = plain, *, numbered: bool = False) -> str:
     """The rows of a report, which are worked out already, and its findings."""
     parts = [rows_text(table, paint)]
-    parts += [_finding_text(finding, paint) for finding in report.findings if not _already_said(finding, report)]
+    parts += [
+        finding_text(finding, paint, numbered=numbered)
+        for finding in report.findings
+        if not _already_said(finding, report)
+    ]
     return "\n".join(part for part in parts if part)
 
 
@@ -74,12 +79,48 @@ def display_width(text: str) -> int:
     return len(text) if width < 0 else width
 
 
-def _finding_text(finding: Finding, paint: Paint) -> str:
+def finding_text(finding: Finding, paint: Paint = plain, *, numbered: bool = False, full: bool = False) -> str:
+    """What a terminal shows of one finding.
+
+    >>> print(finding_text(Finding("broadcast", "error", "a + b: they differ", expression="a + b")))
+      a + b   they differ
+    """
+    if finding.expression is not None:
+        return _explanation_text(finding, paint, numbered=numbered, full=full)
     where = "" if finding.span is None else f"line {finding.span.line}: "
     first = f"  {paint(finding.severity, finding.severity)}   {where}{finding.message}"
     lines = [first, *(f"          {line}" for line in finding.because)]
     lines += [f"  try     {fix.title}" for fix in finding.fixes]
     return "\n".join(lines)
+
+
+_MAX_LABEL = 28
+
+
+def _explanation_text(finding: Finding, paint: Paint, *, numbered: bool, full: bool) -> str:
+    lines = lines_of(finding, full=full, numbered=numbered)
+    short = [line.label for line in lines if display_width(line.label) <= _MAX_LABEL]
+    width = max(map(display_width, short), default=0)
+    tries = [line for line in lines if line.result]
+    wide = max((display_width(line.text) for line in tries), default=0)
+    wider = max((display_width(line.result) for line in tries), default=0)
+    drawn = []
+    for line in lines:
+        label = line.label
+        role = "brief" if label == "try" else finding.severity
+        if label not in short:
+            # A long expression has a line of its own.
+            drawn.append(f"  {paint(role, label)}")
+            label = ""
+        text = f"  {paint(role, label)}{' ' * (width - display_width(label))}   "
+        if line.result:
+            text += paint("name", line.text) + " " * (wide - display_width(line.text) + 3)
+            text += paint("brief", line.result) + " " * (wider - display_width(line.result) + 3)
+            text += paint("note", line.note)
+        else:
+            text += line.text + (f"   {paint('note', line.note)}" if line.note else "")
+        drawn.append(text.rstrip())
+    return "\n".join(drawn)
 
 
 def _already_said(finding: Finding, report: Report) -> bool:

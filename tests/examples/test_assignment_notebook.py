@@ -9,7 +9,8 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from shapeguard import TypeCheckError
+from shapeguard import TypeCheckError, explain
+from shapeguard.records import Finding
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
@@ -47,6 +48,7 @@ class Run:
 
     def __init__(self) -> None:
         self.errors: dict[str, BaseException] = {}
+        self.findings: dict[str, Finding | None] = {}
         self.values: dict[str, dict[str, Any]] = {}
         self.gradients: dict[str, dict[str, Any]] = {}
 
@@ -57,6 +59,7 @@ class Run:
             error = shell.run_cell(source).error_in_exec
             if error is not None:
                 self.errors[cell.id] = error
+                self.findings[cell.id] = explain(error)
             self.values[cell.id] = dict(shell.user_ns)
             # A gradient is set on its tensor in place, so it is noted now: a later cell may change it.
             self.gradients[cell.id] = {
@@ -97,9 +100,17 @@ def test_the_first_code_cell_loads_the_extension() -> None:
     assert CODE[0].source.splitlines()[0] == "%load_ext shapeguard"
 
 
-def test_only_the_cell_that_is_tagged_raises(run: Run) -> None:
-    assert [cell.id for cell in CODE if "raises-exception" in cell.metadata.get("tags", [])] == ["guard-refuses"]
-    assert {cell: type(error) for cell, error in run.errors.items()} == {"guard-refuses": TypeCheckError}
+def test_only_the_cells_that_are_tagged_raise(run: Run) -> None:
+    raising = {"torch-refuses": RuntimeError, "guard-refuses": TypeCheckError}
+    assert [cell.id for cell in CODE if "raises-exception" in cell.metadata.get("tags", [])] == list(raising)
+    assert {cell: type(error) for cell, error in run.errors.items()} == raising
+
+
+def test_the_transposed_weight_is_explained_with_its_repair(run: Run) -> None:
+    finding = run.findings["torch-refuses"]
+    assert finding is not None
+    assert finding.message.startswith("X @ W.T: dim 1 of X is 64, dim 0 of W.T is 16")
+    assert [edit.text for edit in finding.fixes[0].edits] == ["X @ W"]
 
 
 @pytest.mark.parametrize("cell", SHAPES)

@@ -170,8 +170,13 @@ def _told(stderr: str) -> list[str]:
 
 
 def _is_degraded(name: str) -> bool:
-    """`describe` never raises: a handler that fails becomes a trait of the Spec, and settings are read at load only."""
-    return name.startswith(("shapeguard.tensors:", "shapeguard.settings:"))
+    """Where a fault has another answer than being told of.
+
+    `describe` never raises: a handler that fails becomes a trait of the Spec. Settings are read at load only. Of the
+    rules that may explain an error the next one is asked, and of the repairs the next one is tried.
+    """
+    rooms = ("shapeguard.tensors:", "shapeguard.settings:", "shapeguard.explanation", "shapeguard.records.finding:")
+    return name.startswith(rooms)
 
 
 def test_most_functions_are_reached_by_these_cells(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +226,7 @@ MAGICS = [
     "%shapeguard status",
     "%shapeguard set rows 3",
     "%shapeguard off",
+    "%explain",
 ]
 
 

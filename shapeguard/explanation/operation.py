@@ -204,9 +204,16 @@ def _call(operation: Operation, node: ast.Call) -> None:
     layer = operation.layer
     if layer is not None and layer.is_torchs and layer.failed:
         operation.name, operation.is_layer = layer.kind, True
-        _take_layer_inputs(operation, layer, direct=function is layer.module and not spread)
+        _take_layer_inputs(operation, layer, direct=_is_call_of(layer, function, node) and not spread)
     else:
         _fill_from_inner_frame(operation)
+
+
+def _is_call_of(layer: Layer, function: Any, node: ast.Call) -> bool:
+    """Whether the call is of the failing layer itself; of `nn.Linear(3, 5)(x)` only another like it can be had."""
+    if function is layer.module:
+        return True
+    return isinstance(node.func, ast.Call) and type(function) is type(layer.module) and "." not in layer.path
 
 
 def _function_of(operation: Operation, node: ast.Attribute, owner: Argument) -> Any:

@@ -41,8 +41,8 @@ def _subscript(operation: Operation) -> Diagnosis | None:
 
 
 def _part(operation: Operation, node: ast.expr) -> Argument:
-    index = operation.args[1]
-    return index if index.node is node else Argument(operation.text(node), operation.reader.read(node), node)
+    known = next((operand for operand in (operation.args[1], *operation.operands) if operand.node is node), None)
+    return known or Argument(operation.text(node), operation.reader.read(node), node)
 
 
 def _used(part: Argument) -> int:

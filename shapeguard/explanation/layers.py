@@ -39,7 +39,8 @@ class Layer:
     @property
     def label(self) -> str:
         """`model.blocks.1.net.2 Linear(64 → 10)`."""
-        return f"{self.path} {layer_text(self.module)}"
+        text = layer_text(self.module)
+        return text if self.path == self.kind else f"{self.path} {text}"
 
 
 def is_module(value: object) -> bool:

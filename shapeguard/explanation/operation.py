@@ -9,6 +9,7 @@ from typing import Any
 
 from shapeguard.explanation.failure import Failure
 from shapeguard.explanation.layers import Layer, failing_layer, is_module, is_torch_module_class
+from shapeguard.explanation.purity import RANDOM
 from shapeguard.explanation.reading import BINARY, COMPARISONS, UNARY, Reader
 from shapeguard.explanation.texts import segment
 from shapeguard.explanation.trust import is_plain_tensor, pure_function_name
@@ -30,6 +31,8 @@ class Argument:
     """None where the operand was not written as such: an element of a list, the input of an inner layer."""
     parts: "list[Argument] | None" = None
     """Its elements, once they were asked for."""
+    is_exact: bool = False
+    """Whether the value is the very one that the operation was given, rather than one that was computed again."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -40,6 +43,11 @@ class Argument:
     def ndim(self) -> int:
         """The count of its dims."""
         return len(self.shape)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether its elements are those of the failure: not so if they were drawn again."""
+        return self.is_exact or self.node is None or not any(_draws(node) for node in ast.walk(self.node))
 
     @property
     def is_tensor(self) -> bool:
@@ -128,6 +136,11 @@ class Operation:
         return segment(self.failure.text, node)
 
 
+def _draws(node: ast.AST) -> bool:
+    name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+    return name in RANDOM
+
+
 def operation_of(failure: Failure, reader: Reader) -> Operation:
     """The operation that a failure is about, with whatever of its operands can be known."""
     node = failure.node
@@ -204,9 +217,16 @@ def _call(operation: Operation, node: ast.Call) -> None:
     layer = operation.layer
     if layer is not None and layer.is_torchs and layer.failed:
         operation.name, operation.is_layer = layer.kind, True
-        _take_layer_inputs(operation, layer, direct=function is layer.module and not spread)
+        _take_layer_inputs(operation, layer, direct=_is_call_of(layer, function, node) and not spread)
     else:
         _fill_from_inner_frame(operation)
+
+
+def _is_call_of(layer: Layer, function: Any, node: ast.Call) -> bool:
+    """Whether the call is of the failing layer itself; of `nn.Linear(3, 5)(x)` only another like it can be had."""
+    if function is layer.module:
+        return True
+    return isinstance(node.func, ast.Call) and type(function) is type(layer.module) and "." not in layer.path
 
 
 def _function_of(operation: Operation, node: ast.Attribute, owner: Argument) -> Any:
@@ -242,7 +262,7 @@ def _take_layer_inputs(operation: Operation, layer: Layer, *, direct: bool) -> N
         # The first layer of a Sequential gets what the user gave to the whole.
         same = next((argument for argument in given if argument.value is value and is_tensor(value)), None)
         if direct and index < len(written):
-            operation.args.append(Argument(written[index].text, value, written[index].node))
+            operation.args.append(Argument(written[index].text, value, written[index].node, is_exact=True))
         elif same is not None:
             operation.args.append(same)
         else:
@@ -251,21 +271,22 @@ def _take_layer_inputs(operation: Operation, layer: Layer, *, direct: bool) -> N
     for name, value in layer.keywords.items():
         at = by_name.get(name)
         operation.keywords[name] = (
-            Argument(at.text, value, at.node) if at else Argument(f"{name} of {layer.path}", value)
+            Argument(at.text, value, at.node, is_exact=True) if at else Argument(f"{name} of {layer.path}", value)
         )
 
 
 def _fill_from_inner_frame(operation: Operation) -> None:
     """Where an operand is the result of the user's own function, torch's frame below still holds it."""
     inner = operation.failure.inner
-    if not inner or operation.is_method or all(arg.value is not MISSING for arg in operation.args):
+    if not inner or operation.is_method or all(arg.value is not MISSING and arg.has_data for arg in operation.args):
         return
     code = inner[0].frame.f_code
     if operation.name not in (code.co_name, "call"):
         return
     for arg, name in zip(operation.args, code.co_varnames[: code.co_argcount], strict=False):
-        if arg.value is MISSING:
-            arg.value = inner[0].frame.f_locals.get(name, MISSING)
+        if arg.value is MISSING or not arg.has_data:
+            arg.value = inner[0].frame.f_locals.get(name, arg.value)
+            arg.is_exact = True
 
 
 def _operands(arguments: Sequence[Argument]) -> Iterator[Argument]:

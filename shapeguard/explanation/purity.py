@@ -72,3 +72,8 @@ ARRAYS = words(
     "round squeeze std sum swapaxes take tolist trace transpose var"
 )
 """Methods of numpy arrays; `sort` and `fill` change the array."""
+
+RANDOM = words(
+    "rand randn randint randperm rand_like randn_like multinomial dropout alpha_dropout Dropout gumbel_softmax empty"
+)
+"""Functions and layers whose values are others when they are computed again; their shapes are not."""

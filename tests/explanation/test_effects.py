@@ -402,3 +402,25 @@ def test_common_explanations_import_nothing_heavy() -> None:
         explain(error)
     assert heavy & set(sys.modules) == set()
     assert "torch" in namespace()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: torch.zeros(3)[torch.randint(5, 50, (4,))],
+        lambda: torch.zeros(3).index_select(0, torch.randint(5, 50, (4,))),
+        lambda: torch.zeros(3).gather(0, torch.randint(5, 50, (4,))),
+    ],
+)
+def test_elements_that_were_drawn_again_are_not_said_to_be_the_ones_that_failed(function: Callable[[], Any]) -> None:
+    finding = explain(failing(function))
+    assert finding is None or "contains" not in finding.message
+
+
+def test_elements_that_a_layer_was_given_are_the_ones_that_failed() -> None:
+    table = nn.Embedding(3, 2)
+    torch.manual_seed(5)
+    first = torch.randint(5, 1000, (1,)).item()
+    torch.manual_seed(5)
+    finding = explained(lambda: table(torch.randint(5, 1000, (1,))))
+    assert f"contains {first}," in finding.message

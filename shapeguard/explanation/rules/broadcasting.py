@@ -114,7 +114,8 @@ def _same_ndim(operation: Operation, left: Argument, right: Argument) -> Iterato
             yield from instead(argument, f"{grouped(argument)}.T", f"{argument.text} transposed")
         elif argument.ndim > 2:
             yield from _permuted(argument, other)
-    if left.ndim == 1:
+    if left.ndim == 1 and not isinstance(operation.failure.path[-2], ast.BinOp):
+        # Inside of a longer formula a table of pairs would run, and be meant by nobody.
         yield from instead(left, f"{grouped(left)}[:, None]", "every pair: one row for each element of the left")
     elif left.ndim == 2 and operation.name == "sub" and left.shape[1] == right.shape[1]:
         yield from instead(left, f"{grouped(left)}[:, None]", "every pair of rows")

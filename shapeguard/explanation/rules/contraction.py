@@ -182,7 +182,7 @@ def _linear_meant(operation: Operation, inputs: Argument, weight: Argument) -> I
     if inputs.ndim > 2 and prod(inputs.shape[1:]) == features:
         yield from instead(inputs, f"{grouped(inputs)}.flatten(1)", "the dims after the batch flattened")
         yield from preceded(operation, "Flatten()")
-    if inputs.ndim > 1:
+    elif inputs.ndim > 1:
         for first, second in moved(inputs.shape, features, -1):
             text = "T" if inputs.ndim == 2 else f"transpose({first}, {second})"
             yield from instead(inputs, f"{grouped(inputs)}.{text}", f"dims {first} and {second} swapped")

@@ -41,8 +41,8 @@ def _subscript(operation: Operation) -> Diagnosis | None:
 
 
 def _part(operation: Operation, node: ast.expr) -> Argument:
-    index = operation.args[1]
-    return index if index.node is node else Argument(operation.text(node), operation.reader.read(node), node)
+    known = next((operand for operand in (operation.args[1], *operation.operands) if operand.node is node), None)
+    return known or Argument(operation.text(node), operation.reader.read(node), node)
 
 
 def _used(part: Argument) -> int:
@@ -92,6 +92,8 @@ def _one(operation: Operation, owner: Argument, part: Argument, dim: int) -> Dia
                 *instead(part, f"{grouped(part)}.long()", "whole numbers"),
             ],
         )
+    if not part.has_data or not part.value.numel():
+        return None
     low, high = int(part.value.min()), int(part.value.max())
     if part.value.numel() and not (-size <= low and high < size):
         return _range(operation, owner, part, dim, high if high >= size else low)
@@ -285,7 +287,7 @@ def _select(operation: Operation, owner: Argument, index: Argument, place: int) 
             candidates=instead(index, f"{grouped(index)}.flatten()"),
         )
     size = owner.shape[place]
-    if not index.value.numel():
+    if not index.value.numel() or not index.has_data:
         return None
     low, high = int(index.value.min()), int(index.value.max())
     if 0 <= low <= high < size:

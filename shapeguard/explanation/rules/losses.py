@@ -1,6 +1,7 @@
 """Embeddings, cross entropy and binary cross entropy: dtype, shape and range of indices and targets."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from shapeguard.explanation.constructors import rebuilt
 from shapeguard.explanation.diagnosis import (
@@ -26,6 +27,8 @@ MAX_READ = 10_000_000
 
 def extremes(argument: Argument) -> tuple[int, int] | None:
     """The smallest and the largest element of a tensor of whole numbers."""
+    if not argument.has_data:
+        return None
     if (
         argument.dtype.startswith(("int", "uint"))
         and 0 < argument.value.numel() <= MAX_READ
@@ -123,7 +126,7 @@ def _classes(operation: Operation, logits: Argument, target: Argument, dim: int)
         else operation.given(4, "ignore_index", -100)
     )
     value = target.value[target.value != ignored] if type(ignored) is int else target.value
-    bounds, count = extremes(Argument(target.text, value)), logits.shape[dim]
+    bounds, count = extremes(replace(target, value=value)), logits.shape[dim]
     if bounds is None or 0 <= bounds[0] <= bounds[1] < count:
         return None
     wrong = bounds[1] if bounds[1] >= count else bounds[0]
@@ -218,7 +221,7 @@ def _binary(operation: Operation) -> Diagnosis | None:
             (operation.conflict(target, None, "dtype", target.dtype),),
             candidates=instead(target, f"{grouped(target)}.float()", "targets as float32"),
         )
-    if "between 0 and 1" in operation.message and inputs.value.numel() <= MAX_READ:
+    if "between 0 and 1" in operation.message and inputs.has_data and inputs.value.numel() <= MAX_READ:
         low, high = float(inputs.value.min()), float(inputs.value.max())
         outside = low if low < 0 else high
         candidates: list[Candidate] = []

@@ -148,7 +148,7 @@ def annotation_text(hint: Any) -> str:
     return text if len(text) <= MAX_ANNOTATION else f"{text[: MAX_ANNOTATION - 1]}…"
 
 
-def _text(hint: Any) -> str:  # noqa: PLR0911  one line a kind of annotation
+def _text(hint: Any) -> str:
     if is_array_annotation(hint):
         array_type = getattr(hint.array_type, "__name__", None) or str(hint.array_type)
         return f'{hint.dtype.__name__}[{array_type}, "{hint.dim_str}"]'

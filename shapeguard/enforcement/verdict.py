@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from keyword import iskeyword
+from types import CodeType
 from typing import Any
 
 from beartype import beartype
@@ -40,6 +41,22 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+class Checkers:
+    """jaxtyping's two checks of one function, apart: of the arguments, and of the arguments with the result."""
+
+    __slots__ = ("enter", "leave", "result", "signature")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        stubs = _stubs(function)
+        self.signature = _signature(function, stubs[0])
+        """Annotations that were strings are types, or Any."""
+        self.leave = _checker(stubs[0])
+        self.enter = _checker(stubs[1])
+        own = self.signature.parameters
+        self.result = next(name for name in inspect.signature(stubs[0]).parameters if name not in own)
+        """The parameter through which `leave` takes the result."""
+
+
 def _with_usable_name(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, or for a lambda a function in front of it, since jaxtyping compiles a `def` of the same name."""
     if function.__name__.isidentifier() and not iskeyword(function.__name__):
@@ -55,14 +72,23 @@ def _with_usable_name(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def resolved_signature(function: Callable[..., Any]) -> inspect.Signature:
     """The signature of `function` as the checker sees it: annotations that were strings are types, or Any."""
+    return _signature(function, _stubs(function)[0])
+
+
+def _stubs(function: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """The functions without a body that jaxtyping hands to its checker: with the result, and without."""
     stubs: list[Callable[..., Any]] = []
 
     def collect(stub: Callable[..., Any]) -> Callable[..., Any]:
         stubs.append(stub)
         return stub
 
-    jaxtyped(typechecker=collect)(function)
-    theirs = inspect.signature(stubs[0])
+    jaxtyped(typechecker=collect)(_with_usable_name(function))
+    return stubs
+
+
+def _signature(function: Callable[..., Any], stub: Callable[..., Any]) -> inspect.Signature:
+    theirs = inspect.signature(stub)
     mine = inspect.signature(function)
     parameters = [theirs.parameters[name] for name in mine.parameters]
     has_return = mine.return_annotation is not inspect.Signature.empty
@@ -81,7 +107,7 @@ def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
         check.__kwdefaults__ = {**hidden, _GET_VIOLATION: _name_culprit}
 
     @wraps(stub)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def judged(*args: Any, **kwargs: Any) -> Any:
         try:
             return check(*args, **kwargs)
         except AnnotationError:
@@ -102,7 +128,15 @@ def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
             # The same cycle: this frame is in the traceback of what it raises.
             del rejected
 
-    return run
+    return judged
+
+
+CHECKS = tuple(
+    constant
+    for constant in _checker.__code__.co_consts
+    if isinstance(constant, CodeType) and constant.co_name == "judged"
+)
+"""The code in which every real check runs."""
 
 
 def _name_culprit(*_data: object, pith_name: str = "", **_more: object) -> _CulpritError:

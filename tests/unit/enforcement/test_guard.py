@@ -255,7 +255,7 @@ def test_an_error_that_the_body_raises_is_the_callers_own() -> None:
 
 
 def test_a_call_that_does_not_fit_the_signature_is_a_plain_type_error() -> None:
-    with pytest.raises(TypeError, match="missing a required argument: 'by'") as caught:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'by'") as caught:
         scale(f32(2, 3))  # type: ignore[call-arg]
     assert not isinstance(caught.value, TypeCheckError)
 

@@ -1,0 +1,190 @@
+"""What a guarded function carries: the user's function, the real checkers once somebody needs them, and every slow path."""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from jaxtyping import TypeCheckError, jaxtyped
+
+from shapeguard.enforcement.checks import Bound
+from shapeguard.enforcement.matching import RESULT
+from shapeguard.enforcement.memo import (
+    OMITTED,
+    OWNER,
+    Memos,
+    StandIn,
+    arguments_of,
+    bindings_text,
+    locals_of,
+    locals_of_call,
+    memo_stack,
+)
+from shapeguard.enforcement.verdict import Checkers, RejectedError
+from shapeguard.enforcement.violation import RejectedCall, violation
+
+_NOTE = "shapeguard: "
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Plan(StandIn):
+    """One guarded function. It stands on jaxtyping's stack for each call that the generated checks accepted.
+
+    Holds nothing of any call; thread-safe, since what is built late is the same whoever builds it.
+    """
+
+    __slots__ = ("__weakref__", "_bound", "_checkers", "function", "kinds", "marks")
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kinds: tuple[type, ...],
+        bound: tuple[Bound, ...],
+        marks: dict[str, Any],
+    ) -> None:
+        self.function = function
+        self.kinds = kinds
+        """Classes that the generated text names by number."""
+        self._bound = bound
+        self.marks = marks
+        """The attributes of the guarded function, since `no_type_check` may be put on it later."""
+        self._checkers: Checkers | None = None
+
+    def __reduce__(self) -> Any:
+        return Plan, (self.function, self.kinds, self._bound, {"__no_type_check__": self.marks["__no_type_check__"]})
+
+    @property
+    def checkers(self) -> Checkers:
+        """The real checkers, made on first use: making them takes longer than a thousand calls."""
+        checkers = self._checkers
+        if checkers is None:
+            checkers = self._checkers = Checkers(self.function)
+        return checkers
+
+    # --- what generated text calls
+
+    def as_call(self, values: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The values of all parameters as the call that passes them; what was omitted is left out."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        complete = True
+        for parameter, value in zip(self.checkers.signature.parameters.values(), values, strict=True):
+            if value is OMITTED:
+                complete = False
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                args.extend(value)
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                kwargs.update(value)
+            elif parameter.kind in _POSITIONAL and complete:
+                args.append(value)
+            else:
+                kwargs[parameter.name] = value
+        return tuple(args), kwargs
+
+    def judge(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The whole call under the real checkers, as jaxtyping's own wrapper makes it.
+
+        Raises:
+            RejectedError: by the checkers.
+        """
+        checkers = self.checkers
+        bound = checkers.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        stack = memo_stack()
+        stack.append(({}, {}, {}, dict(bound.arguments)))
+        try:
+            checkers.enter(*args, **kwargs)
+            try:
+                result = self.function(*args, **kwargs)
+            except RuntimeError as error:
+                self._note(error, stack)
+                raise
+            self._check_result(args, kwargs, result)
+            return result
+        finally:
+            stack.pop()
+
+    def abandon(self, stack: list[Any], failure: BaseException) -> None:
+        """Take the call off the stack, whose body raised `failure`."""
+        if isinstance(failure, RuntimeError):
+            self._note(failure, stack)
+        stack.pop()
+
+    def leave(self, stack: list[Any], top: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Arguments again, and the result, under the real checkers and with what the call has bound: `top`.
+
+        Raises:
+            RejectedError: by the checkers.
+        """
+        stack.append(self._memos(locals_of(sys._getframe(1))) if top is self else top)  # noqa: SLF001
+        try:
+            self._check_result(args, kwargs, result)
+        finally:
+            stack.pop()
+
+    def settle(self, failure: Exception) -> TypeCheckError | None:
+        """The error to raise for a call that failed; None where the body raised, whose error is the caller's own."""
+        if isinstance(failure, RejectedError):
+            return rejection(self.function, failure)
+        hide_checker(failure.__traceback__)
+        return None
+
+    # --- inside
+
+    def materialise(self) -> Memos:  # noqa: D102  as StandIn says
+        return self._memos(locals_of_call(OWNER, self))
+
+    def _memos(self, found: Mapping[str, Any]) -> Memos:
+        single: dict[str, int] = {}
+        for shape, names in self._bound:
+            sizes = found[shape]
+            if sizes is not None:
+                for at, name in names:
+                    single.setdefault(name, sizes[at])
+        return single, {}, {}, arguments_of(self.checkers.signature, found)
+
+    def _check_result(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
+        checkers = self.checkers
+        if checkers.signature.return_annotation is not inspect.Signature.empty:
+            checkers.leave(*args, **kwargs, **{checkers.result: result})
+
+    def _note(self, error: RuntimeError, stack: list[Any]) -> None:
+        """Tell an error that torch raised in the body what the sizes are called; the innermost guard alone does."""
+        if isinstance(error, (RecursionError, NotImplementedError)) or _notes(error):
+            return
+        text = bindings_text(tuple(stack[-1]), self.function)
+        if text:
+            error.add_note(f"{_NOTE}{text}")
+
+
+def _notes(error: BaseException) -> list[str]:
+    return [note for note in getattr(error, "__notes__", ()) if note.startswith(_NOTE)]
+
+
+def rejection(function: Callable[..., Any], rejected: RejectedError) -> TypeCheckError:
+    """The error for one rejection. A parameter that is not the function's own holds the result."""
+    own = inspect.signature(function).parameters
+    stub = inspect.signature(rejected.stub)
+    arguments = {name: value for name, value in rejected.arguments.items() if name in own}
+    parameters = [parameter for name, parameter in stub.parameters.items() if name in own]
+    results = [value for name, value in rejected.arguments.items() if name not in own]
+    if results:
+        arguments[RESULT] = results[0]
+    qualified = getattr(function, "__qualname__", function.__name__)
+    signature = stub.replace(parameters=parameters)
+    return violation(RejectedCall(qualified, signature, arguments, rejected.culprit, rejected.fault))
+
+
+def hide_checker(traceback: TracebackType | None) -> None:
+    """Take jaxtyping's frames and ours out from between the guard's and the body's; the body's error stays as it is."""
+    if traceback is None:
+        return
+    inner = traceback.tb_next
+    while inner is not None and inner.tb_frame.f_globals.get("__name__") in _CHECKERS:
+        inner = inner.tb_next
+    if inner is not None:
+        traceback.tb_next = inner
+
+
+_CHECKERS = (jaxtyped.__module__, __name__)

@@ -16,6 +16,7 @@ from jaxtyping import _storage as storage
 
 from shapeguard.enforcement.checks import USUAL_DTYPES, dtypes_name
 from shapeguard.enforcement.generation import Text, generate, generate_passing, is_usual
+from shapeguard.enforcement.keys import UNKEYED, arrays, key_of
 from shapeguard.enforcement.memo import FILENAME, OMITTED, OWNER, StandIn, new_stack
 from shapeguard.enforcement.plan import Plan
 from shapeguard.enforcement.traced import trace
@@ -35,7 +36,10 @@ _names: dict[str, Any] = {
     "_sg_OMITTED": OMITTED,
     "_sg_Plan": Plan,
     "_sg_compiling": _is_compiling,
+    "_sg_UNKEYED": UNKEYED,
+    "_sg_arrays": arrays,
     "_sg_isinstance": isinstance,
+    "_sg_key_of": key_of,
     "_sg_jaxtyping": jaxtyping_config,
     "_sg_len": len,
     "_sg_new_stack": new_stack,
@@ -59,7 +63,7 @@ def build(function: Callable[..., Any]) -> Callable[..., Any]:
     wraps(function)(guarded)
     marks = guarded.__dict__
     marks["__no_type_check__"] = getattr(function, "__no_type_check__", False)
-    plan = Plan(function, text.kinds, text.bound, marks)
+    plan = Plan(function, text.kinds, text.bound, text.keyed, marks)
     if not text.complete:
         # What is wrong with an annotation is said where it stands, not at the first call.
         plan.checkers  # noqa: B018  a property that makes them
@@ -111,9 +115,11 @@ def _find_libraries() -> None:
         _names["_sg_Parameter"] = torch.nn.Parameter
         _names.update({f"_sg_torch_{name}": getattr(torch, name) for name in USUAL_DTYPES})
         _names["_sg_compiling"] = torch.compiler.is_dynamo_compiling
+        arrays.update((torch.Tensor, torch.nn.Parameter))
         _keep_dynamo_out(torch)
     if numpy is not None and hasattr(numpy, "ndarray"):
         _names.setdefault("_sg_ndarray", numpy.ndarray)
+        arrays.add(numpy.ndarray)
 
 
 def _keep_dynamo_out(torch: ModuleType) -> None:

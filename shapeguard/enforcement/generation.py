@@ -11,6 +11,7 @@ from typing import Any
 
 from shapeguard.enforcement.checks import Bound, Checks, dtypes_name
 from shapeguard.enforcement.hints import Anything, Array, Hint, Maybe, Opaque, read_hint
+from shapeguard.enforcement.keys import is_pure
 from shapeguard.enforcement.memo import OWNER
 from shapeguard.enforcement.traced import traced_dims
 
@@ -25,6 +26,8 @@ class Text:
     kinds: tuple[type, ...] = ()
     dtypes: frozenset[frozenset[Any]] = frozenset()
     bound: tuple[Bound, ...] = ()
+    keyed: tuple[str, ...] = ()
+    """Parameters whose values make the key under which verdicts are remembered."""
     complete: bool = False
     """Whether every annotation is one that the text can check."""
 
@@ -90,24 +93,30 @@ class _Writer:
         self._parameters = list(signature.parameters.values())
         self._returns = signature.return_annotation is not inspect.Signature.empty
         self._result = read_hint(signature.return_annotation)
+        self._is_result_pure = is_pure(signature.return_annotation)
         self._shown = shown
         self._hints = [_hint_of(parameter) for parameter in self._parameters]
         self._checks = Checks()
 
     def write(self) -> Text:
-        covered = not any(isinstance(hint, Opaque) for hint in self._hints)
+        plain = not any(isinstance(hint, Opaque) for hint in self._hints)
+        complete = plain and not isinstance(self._result, Opaque)
+        pure = all(is_pure(parameter.annotation) for parameter in self._parameters)
+        keyed = pure and not complete and not (plain and not self._is_result_pure)
+        covered = self._covered() if plain and not keyed else self._remembered() if keyed else ()
+        key = ", _sg_key" if keyed else ""
         lines = [
             f"def guarded({self._header()}):",
             *_switches(self._refusal(), self._call()),
             "    if _sg_compiling():",
             *self._traced(),
-            *(self._covered() if covered else ()),
-            *_judged(f"*_sg.as_call({self._tuple()})", self._names()),
+            *covered,
+            *_judged(f"*_sg.as_call({self._tuple()}){key}", self._names()),
         ]
         checks = self._checks
-        complete = covered and not isinstance(self._result, Opaque)
         source = "\n".join(lines) + "\n"
-        return Text(source, tuple(checks.kinds), frozenset(checks.dtypes), tuple(checks.bound), complete)
+        names = tuple(self._keyed()) if keyed else ()
+        return Text(source, tuple(checks.kinds), frozenset(checks.dtypes), tuple(checks.bound), names, complete)
 
     # --- parameters and calls
 
@@ -165,26 +174,65 @@ class _Writer:
         yield from (f"    {local} = None" for local in sorted(self._checks.open))
         yield "    while True:"
         if entry:
-            yield from _deeper(_unpacking(entry), 2)
+            yield from _deeper(_guarded(entry), 2)
+        yield from self._called("_sg")
+        yield from _deeper(leaving, 2)
+        if self._returns:
+            yield from self._left(self._checks.held)
+
+    def _called(self, stand_in: str) -> Iterator[str]:
+        """The user's function runs while `stand_in` is on jaxtyping's stack."""
         yield "        try:"
         yield "            _sg_stack = _sg_storage._shape_storage.memo_stack"
         yield "        except AttributeError:"
         yield "            _sg_stack = _sg_new_stack()"
-        yield "        _sg_stack.append(_sg)"
+        yield f"        _sg_stack.append({stand_in})"
         yield "        try:"
         yield f"            _sg_out = _sg.function({self._call()})"
         yield "        except BaseException as _sg_failure:"
         yield "            _sg.abandon(_sg_stack, _sg_failure)"
         yield "            raise"
         yield "        _sg_top = _sg_stack.pop()"
-        yield from _deeper(leaving, 2)
-        held = [*self._names(), *self._checks.held, "_sg_out", "_sg_top"]
-        if self._returns:
+
+    def _left(self, held: Sequence[str], learnt: str = "") -> Iterator[str]:
+        """What the fast checks did not accept at exit, the checkers judge."""
+        yield "        try:"
+        yield f"            _sg.leave(_sg_stack, _sg_top, *_sg.as_call({self._tuple()}), _sg_out)"
+        if learnt:
+            yield f"            {learnt}"
+        yield "            return _sg_out"
+        yield from _deeper(_failing(), 1)
+        yield from _deeper(_raising([*self._names(), *held, "_sg_out", "_sg_top"]), 1)
+
+    # --- the call that is remembered
+
+    def _remembered(self) -> Iterator[str]:
+        keys = "".join(f"{_key(name)}, " for name in self._keyed())
+        yield "    try:"
+        yield f"        _sg_key = ({keys})"
+        yield "        _sg_hit = _sg.cache.get(_sg_key)"
+        # A symbolic size cannot be hashed, and a nested tensor has no shape.
+        yield "    except Exception:"
+        yield "        _sg_key, _sg_hit = _sg_UNKEYED, None"
+        yield "    if _sg_hit is not None:"
+        yield from self._called("_sg_hit")
+        if not self._returns:
+            yield "        return _sg_out"
+            return
+        learnt = ""
+        if self._is_result_pure:
+            # Keys again: the body may have resized what it was given.
             yield "        try:"
-            yield f"            _sg.leave(_sg_stack, _sg_top, *_sg.as_call({self._tuple()}), _sg_out)"
-            yield "            return _sg_out"
-            yield from _deeper(_failing(), 1)
-            yield from _deeper(_raising(held), 1)
+            yield f"            _sg_key = ({keys}{_key('_sg_out')}, )"
+            yield "            if _sg_top is _sg_hit and _sg_key in _sg_hit.exits:"
+            yield "                return _sg_out"
+            yield "        except Exception:"
+            yield "            _sg_key = _sg_UNKEYED"
+            learnt = "if _sg_top is _sg_hit: _sg_hit.confirm(_sg_key)"
+        yield from self._left((), learnt)
+
+    def _keyed(self) -> list[str]:
+        return [one.name for one in self._parameters if not isinstance(read_hint(one.annotation), Anything)]
 
     def _entry(self) -> Iterator[str]:
         for parameter, hint in zip(self._parameters, self._hints, strict=True):
@@ -199,14 +247,13 @@ class _Writer:
         if not self._returns:
             yield "return _sg_out"
         elif not isinstance(self._result, Opaque):
-            yield f"if {' and '.join(['_sg_top is _sg', *self._checks.same])}:"
-            result = self._checks.check_result(self._result, "_sg_out")
-            if result:
-                yield "    while True:"
-                yield from _deeper(_unpacking(result), 2)
-                yield "        return _sg_out"
-            else:
-                yield "    return _sg_out"
+            unchanged = " and ".join(["_sg_top is _sg", *self._checks.same])
+            yield "while True:"
+            yield from _deeper(_guarded([f"if not ({unchanged}): break", *self._result_checks()]), 1)
+            yield "    return _sg_out"
+
+    def _result_checks(self) -> list[str]:
+        return self._checks.check_result(self._result, "_sg_out")
 
     # --- under torch.compile
 
@@ -234,11 +281,16 @@ class _Writer:
         yield f"_sg_trace({subject!r}, {label!r}, {value}, {admitted}, {traced_dims(array)!r}, _sg_sizes)"
 
 
-def _unpacking(checks: Iterable[str]) -> Iterator[str]:
-    """A shape with another number of dims does not unpack."""
+def _key(value: str) -> str:
+    array = f"(_sg_type({value}), {value}.shape, {value}.dtype)"
+    return f"{array} if _sg_type({value}) in _sg_arrays else _sg_key_of({value})"
+
+
+def _guarded(checks: Iterable[str]) -> Iterator[str]:
+    """A shape with another number of dims does not unpack, and a nested tensor has no shape: the checkers judge."""
     yield "try:"
     yield from _deeper(checks, 1)
-    yield "except ValueError:"
+    yield "except Exception:"
     yield "    break"
 
 

@@ -19,6 +19,7 @@ FILENAME = "<shapeguard "
 """How the file name of every generated function begins."""
 
 OWNER = "_sg"
+HIT = "_sg_hit"
 STACK = "_sg_stack"
 """Local of a generated function that is on the stack, or was."""
 TOP = "_sg_top"
@@ -50,6 +51,9 @@ class StandIn:
 
     __slots__ = ()
 
+    local = OWNER
+    """The local of the generated function that holds this."""
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         memos = self.materialise()
         stack = memo_stack()
@@ -58,7 +62,11 @@ class StandIn:
         return iter(memos)
 
     def materialise(self) -> Memos:
-        """The four dicts, from the call of this thread that put this here last."""
+        """The four dicts, from the call of this thread that put this on the stack last."""
+        return self.memos(locals_of_call(self.local, self))
+
+    def memos(self, found: Mapping[str, Any]) -> Memos:
+        """The four dicts, from the locals of the call."""
         raise NotImplementedError
 
 

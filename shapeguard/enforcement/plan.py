@@ -7,10 +7,13 @@ from types import TracebackType
 from typing import Any
 
 from jaxtyping import TypeCheckError, jaxtyped
+from jaxtyping import _storage as storage
 
 from shapeguard.enforcement.checks import Bound
+from shapeguard.enforcement.keys import UNKEYED, is_keyed, keys_of
 from shapeguard.enforcement.matching import RESULT
 from shapeguard.enforcement.memo import (
+    HIT,
     OMITTED,
     OWNER,
     Memos,
@@ -18,14 +21,44 @@ from shapeguard.enforcement.memo import (
     arguments_of,
     bindings_text,
     locals_of,
-    locals_of_call,
     memo_stack,
 )
 from shapeguard.enforcement.verdict import Checkers, RejectedError
 from shapeguard.enforcement.violation import RejectedCall, violation
 
+MAX_VERDICTS = 256
+"""Verdicts that one function keeps, since shapes are unbounded; each holds as many of its exits."""
+
 _NOTE = "shapeguard: "
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Verdict(StandIn):
+    """Arguments that the checkers accepted, of which nothing but the key and what they bound is kept."""
+
+    __slots__ = ("_single", "_variadic", "exits")
+
+    local = HIT
+
+    def __init__(self, memos: Memos) -> None:
+        self._single = dict(memos[0])
+        self._variadic = dict(memos[1])
+        self.exits: set[Any] = set()
+        """Keys of arguments and result with which such calls ended well."""
+
+    def memos(self, found: Mapping[str, Any]) -> Memos:  # noqa: D102  as StandIn says
+        return dict(self._single), dict(self._variadic), {}, arguments_of(found[OWNER].checkers.signature, found)
+
+    def is_bound_in(self, memos: Memos) -> bool:
+        """Whether a call has bound what this says and no more: its body may have bound names."""
+        return memos[0] == self._single and memos[1] == self._variadic and not memos[2]
+
+    def confirm(self, key: Any) -> None:
+        """Remember that a call that began like this and was not looked into ended well with these values."""
+        if is_keyed(key):
+            if len(self.exits) >= MAX_VERDICTS:
+                self.exits.clear()
+            self.exits.add(key)
 
 
 class Plan(StandIn):
@@ -34,25 +67,36 @@ class Plan(StandIn):
     Holds nothing of any call; thread-safe, since what is built late is the same whoever builds it.
     """
 
-    __slots__ = ("__weakref__", "_bound", "_checkers", "function", "kinds", "marks")
+    __slots__ = ("__weakref__", "_bound", "_checkers", "cache", "function", "keyed", "kinds", "marks")
 
     def __init__(
         self,
         function: Callable[..., Any],
         kinds: tuple[type, ...],
         bound: tuple[Bound, ...],
+        keyed: tuple[str, ...],
         marks: dict[str, Any],
     ) -> None:
         self.function = function
         self.kinds = kinds
         """Classes that the generated text names by number."""
         self._bound = bound
+        self.keyed = keyed
+        """Parameters that the key of a call is made of."""
         self.marks = marks
         """The attributes of the guarded function, since `no_type_check` may be put on it later."""
         self._checkers: Checkers | None = None
+        self.cache: dict[Any, Verdict] = {}
+        """The verdicts on arguments so far, by their key; none where the generated checks suffice."""
 
     def __reduce__(self) -> Any:
-        return Plan, (self.function, self.kinds, self._bound, {"__no_type_check__": self.marks["__no_type_check__"]})
+        return Plan, (
+            self.function,
+            self.kinds,
+            self._bound,
+            self.keyed,
+            {"__no_type_check__": self.marks["__no_type_check__"]},
+        )
 
     @property
     def checkers(self) -> Checkers:
@@ -82,26 +126,46 @@ class Plan(StandIn):
                 kwargs[parameter.name] = value
         return tuple(args), kwargs
 
-    def judge(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def judge(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: Any = UNKEYED) -> Any:
         """The whole call under the real checkers, as jaxtyping's own wrapper makes it.
+
+        What they accept is remembered under `key`, if that holds all that their verdict depends on.
 
         Raises:
             RejectedError: by the checkers.
         """
         checkers = self.checkers
         bound = checkers.signature.bind(*args, **kwargs)
+        given = tuple(bound.arguments.get(name, OMITTED) for name in self.keyed) if key is not UNKEYED else ()
         bound.apply_defaults()
         stack = memo_stack()
-        stack.append(({}, {}, {}, dict(bound.arguments)))
+        memos: Memos = ({}, {}, {}, dict(bound.arguments))
+        stack.append(memos)
         try:
             checkers.enter(*args, **kwargs)
+            verdict = self._remember(key, stack[-1])
             try:
                 result = self.function(*args, **kwargs)
             except RuntimeError as error:
                 self._note(error, stack)
                 raise
+            untouched = verdict is not None and verdict.is_bound_in(stack[-1])
             self._check_result(args, kwargs, result)
+            if verdict is not None and untouched:
+                verdict.confirm(keys_of((*given, result)))
             return result
+        finally:
+            stack.pop()
+
+    def leave(self, stack: list[Any], top: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Arguments again, and the result, under the real checkers and with what the call has bound: `top`.
+
+        Raises:
+            RejectedError: by the checkers.
+        """
+        stack.append(top.memos(locals_of(sys._getframe(1))) if isinstance(top, StandIn) else top)  # noqa: SLF001
+        try:
+            self._check_result(args, kwargs, result)
         finally:
             stack.pop()
 
@@ -110,18 +174,6 @@ class Plan(StandIn):
         if isinstance(failure, RuntimeError):
             self._note(failure, stack)
         stack.pop()
-
-    def leave(self, stack: list[Any], top: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """Arguments again, and the result, under the real checkers and with what the call has bound: `top`.
-
-        Raises:
-            RejectedError: by the checkers.
-        """
-        stack.append(self._memos(locals_of(sys._getframe(1))) if top is self else top)  # noqa: SLF001
-        try:
-            self._check_result(args, kwargs, result)
-        finally:
-            stack.pop()
 
     def settle(self, failure: Exception) -> TypeCheckError | None:
         """The error to raise for a call that failed; None where the body raised, whose error is the caller's own."""
@@ -132,10 +184,7 @@ class Plan(StandIn):
 
     # --- inside
 
-    def materialise(self) -> Memos:  # noqa: D102  as StandIn says
-        return self._memos(locals_of_call(OWNER, self))
-
-    def _memos(self, found: Mapping[str, Any]) -> Memos:
+    def memos(self, found: Mapping[str, Any]) -> Memos:  # noqa: D102  as StandIn says
         single: dict[str, int] = {}
         for shape, names in self._bound:
             sizes = found[shape]
@@ -143,6 +192,15 @@ class Plan(StandIn):
                 for at, name in names:
                     single.setdefault(name, sizes[at])
         return single, {}, {}, arguments_of(self.checkers.signature, found)
+
+    def _remember(self, key: Any, memos: Memos) -> Verdict | None:
+        # While jaxtyping takes a PyTree apart, its checks look at types alone.
+        if not is_keyed(key) or memos[2] or storage.get_treeflatten_memo():  # type: ignore[no-untyped-call]
+            return None
+        if len(self.cache) >= MAX_VERDICTS:
+            self.cache.clear()
+        verdict = self.cache[key] = Verdict(memos)
+        return verdict
 
     def _check_result(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
         checkers = self.checkers

@@ -269,6 +269,8 @@ class Generator:
             value = self.value(annotation, sizes, batch, 0.98)
             if kind == "default" and self.random.random() < 0.4:
                 continue
+            if kind == "default" and self.random.random() < 0.1:
+                value = Given("none")
             if kind == "only":
                 args.append(value)
             elif kind == "star":

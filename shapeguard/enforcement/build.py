@@ -1,65 +1,28 @@
 """Makes a guarded function: its text compiled to a code object of its own, and readable in tracebacks."""
 
-import builtins
 import inspect
 import linecache
-import sys
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from importlib import import_module
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any
 from zlib import crc32
 
-from jaxtyping import _config as jaxtyping_config
-from jaxtyping import _storage as storage
-
-from shapeguard.enforcement.checks import USUAL_DTYPES, dtypes_name
+from shapeguard.enforcement import generated
+from shapeguard.enforcement.checks import dtypes_name
 from shapeguard.enforcement.generation import Text, generate, generate_passing, is_usual
-from shapeguard.enforcement.keys import UNKEYED, arrays, key_of
-from shapeguard.enforcement.memo import FILENAME, OMITTED, OWNER, StandIn, new_stack
+from shapeguard.enforcement.memo import FILENAME, OMITTED, OWNER
 from shapeguard.enforcement.plan import Plan
-from shapeguard.enforcement.traced import trace
-from shapeguard.enforcement.verdict import CHECKS, resolved_signature
-
-
-def _is_compiling() -> bool:
-    """Replaced by torch's own answer as soon as torch is there."""
-    _find_libraries()
-    torch = sys.modules.get("torch")
-    return torch is not None and bool(torch.compiler.is_dynamo_compiling())
-
-
-_names: dict[str, Any] = {
-    "__name__": "shapeguard.enforcement.generated",
-    "__builtins__": builtins,
-    "_sg_OMITTED": OMITTED,
-    "_sg_Plan": Plan,
-    "_sg_compiling": _is_compiling,
-    "_sg_UNKEYED": UNKEYED,
-    "_sg_arrays": arrays,
-    "_sg_isinstance": isinstance,
-    "_sg_key_of": key_of,
-    "_sg_jaxtyping": jaxtyping_config,
-    "_sg_len": len,
-    "_sg_new_stack": new_stack,
-    "_sg_settings": import_module("shapeguard.settings"),
-    "_sg_storage": storage,
-    "_sg_trace": trace,
-    "_sg_type": type,
-    **{f"_sg_{kind.__name__}": kind for kind in (int, float, bool, str, complex, bytes, tuple)},
-}
-"""The globals of every generated function. They name things by content, so that the code of a function reloaded by
-`%autoreload` also runs in the function that it replaces. Bounded: one entry for each distinct set of dtypes."""
+from shapeguard.enforcement.verdict import resolved_signature
 
 
 def build(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` behind its checks, with its own signature."""
-    _find_libraries()
+    generated.find_libraries()
     text, shown = _text(function)
     for dtypes in text.dtypes:
-        _names.setdefault(dtypes_name(dtypes), dtypes)
-    guarded = FunctionType(_code(text.source, shown).replace(), _names, "guarded")
+        vars(generated).setdefault(dtypes_name(dtypes), dtypes)
+    guarded = FunctionType(_code(text.source, shown).replace(), vars(generated), "guarded")
     wraps(function)(guarded)
     marks = guarded.__dict__
     marks["__no_type_check__"] = getattr(function, "__no_type_check__", False)
@@ -106,36 +69,3 @@ def _set_defaults(guarded: FunctionType, plan: Plan) -> None:
     if OWNER in names[positional:]:
         kwdefaults[OWNER] = plan
     guarded.__kwdefaults__ = kwdefaults or None
-
-
-def _find_libraries() -> None:
-    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
-    if torch is not None and hasattr(torch, "compiler") and "_sg_Tensor" not in _names:
-        _names["_sg_Tensor"] = torch.Tensor
-        _names["_sg_Parameter"] = torch.nn.Parameter
-        _names.update({f"_sg_torch_{name}": getattr(torch, name) for name in USUAL_DTYPES})
-        _names["_sg_compiling"] = torch.compiler.is_dynamo_compiling
-        arrays.update((torch.Tensor, torch.nn.Parameter))
-        _keep_dynamo_out(torch)
-    if numpy is not None and hasattr(numpy, "ndarray"):
-        _names.setdefault("_sg_ndarray", numpy.ndarray)
-        arrays.add(numpy.ndarray)
-
-
-def _keep_dynamo_out(torch: ModuleType) -> None:
-    """Have Dynamo run the checkers and what explains them as they are.
-
-    In what Dynamo compiles, `isinstance` against an array annotation is False whatever the value is
-    (pytorch#122093), and a call whose graph broke runs with Dynamo watching every frame.
-    """
-    within = (Plan.settle, Plan.leave, Plan.abandon, StandIn.__iter__)
-    try:
-        frames = torch._C._dynamo.eval_frame  # noqa: SLF001  without the import of torch._dynamo, which takes a second
-        action, strategy = frames._FrameAction, frames._FrameExecStrategy  # noqa: SLF001
-        for code in (*(method.__code__ for method in within), *CHECKS):
-            frames.set_code_exec_strategy(code, strategy(action.SKIP, action.SKIP))
-        # The user's body, which runs within, is for Dynamo to compile.
-        frames.set_code_exec_strategy(Plan.judge.__code__, strategy(action.SKIP, action.DEFAULT))
-    # Private, and may go; then a call whose graph broke is judged by whatever Dynamo makes of the checkers.
-    except AttributeError:
-        return

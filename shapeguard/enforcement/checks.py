@@ -39,7 +39,7 @@ class Checks:
 
     def check_optional_argument(self, hint: Hint, name: str) -> list[str]:
         """Checks of an argument that a call may omit: then it is neither checked nor bound."""
-        lines, same = self._check_unless("_sg_OMITTED", hint, name)
+        lines, same = self._check_unless(f"_sg_type({name}) is _sg_Omitted", hint, name)
         self.same += same
         return lines
 
@@ -59,7 +59,7 @@ class Checks:
             case Array():
                 return self._check_array(hint, value, certain=certain)
             case Maybe(inner):
-                return self._check_unless("None", inner, value)
+                return self._check_unless(f"{value} is None", inner, value)
             case Items(items):
                 return self._check_items(items, value, certain=certain)
             case _:
@@ -70,8 +70,8 @@ class Checks:
         lines, same = self._check(hint, value, certain=False)
         # Of what was not checked nothing is bound.
         skipped = [f"    {shape} = None" for shape, _ in self.bound[start:]]
-        given = f"{value} is not {absent}"
-        unchanged = [f"({value} is {absent} or {' and '.join(same)})"] if same else []
+        given = absent.replace(" is ", " is not ")
+        unchanged = [f"({absent} or {' and '.join(same)})"] if same else []
         alternative = ["else:", *skipped] if skipped else []
         return [f"if {given}:", *_indented(lines or ["pass"]), *alternative], unchanged
 

@@ -162,7 +162,7 @@ class _Writer:
             default = f"_sg.function.__kwdefaults__[{parameter.name!r}]"
         else:
             default = f"_sg.function.__defaults__[{index - len(self._positional())}]"
-        return f"({default} if {parameter.name} is _sg_OMITTED else {parameter.name})"
+        return f"({default} if _sg_type({parameter.name}) is _sg_Omitted else {parameter.name})"
 
     def _tuple(self) -> str:
         return "(" + "".join(f"{name}, " for name in self._names()) + ")"
@@ -259,7 +259,12 @@ class _Writer:
 
     def _traced(self) -> Iterator[str]:
         arguments = list(zip(self._parameters, self._hints, strict=True))
-        checks = [line for parameter, hint in arguments for line in self._trace(hint, parameter.name, parameter.name)]
+        checks: list[str] = []
+        for parameter, hint in arguments:
+            lines = list(self._trace(hint, parameter.name, parameter.name))
+            if lines and parameter.default is not parameter.empty:
+                lines = [f"if _sg_type({parameter.name}) is not _sg_Omitted:", *_deeper(lines, 1)]
+            checks += lines
         result = list(self._trace(self._result, "_sg_out", None)) if self._returns else []
         if checks or result:
             yield "        _sg_sizes = {}"

@@ -26,8 +26,17 @@ TOP = "_sg_top"
 """Local of a generated function that is no longer on the stack."""
 
 
-class OMITTED:
-    """Stands for an argument that was not passed: it is neither checked nor bound."""
+class Omitted:
+    """The type of OMITTED. Generated text asks for it, since Dynamo forgets to guard an argument that is a global."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "OMITTED"
+
+
+OMITTED = Omitted()
+"""Stands for an argument that was not passed: it is neither checked nor bound."""
 
 
 def new_stack() -> list[Any]:

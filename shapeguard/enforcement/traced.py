@@ -8,7 +8,6 @@ from typing import Any
 from jaxtyping import TypeCheckError
 
 from shapeguard.enforcement.hints import Array
-from shapeguard.enforcement.memo import OMITTED
 from shapeguard.notation import AnonymousVariadicDim, FixedDim, NamedDim
 
 TracedDim = int | str | None
@@ -48,7 +47,7 @@ def trace(  # noqa: PLR0913, PLR0917  called by generated text alone
     Raises:
         TypeCheckError: it does not fit; Dynamo wraps it, its text stays.
     """
-    if value is None or value is OMITTED or not hasattr(value, "shape") or not hasattr(value, "dtype"):
+    if value is None or not hasattr(value, "shape") or not hasattr(value, "dtype"):
         return
     before, variadic, after, written = dims
     of = f" of {label}" if label else ""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shapeguard.enforcement import build, guard, keys
+from shapeguard.enforcement import build, generated, guard, keys
 from shapeguard.enforcement.memo import OMITTED
 from shapeguard.enforcement.plan import Plan, Verdict
 from tests.differential.generator import run
@@ -33,7 +33,7 @@ def _key_omitted_as_given(patch: pytest.MonkeyPatch) -> None:
     # Every default of a generated function is None.
     real = keys.key_of
     faulty = lambda value: real(None if value is OMITTED else value)  # noqa: E731
-    patch.setitem(build._names, "_sg_key_of", faulty)
+    patch.setattr(generated, "_sg_key_of", faulty)
     patch.setattr(keys, "key_of", faulty)
 
 

@@ -8,20 +8,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shapeguard.enforcement import TypeCheckError, guard
+    from shapeguard.enforcement import (
+        Binary,
+        Detached,
+        Finite,
+        Leaf,
+        RequiresGrad,
+        TypeCheckError,
+        guard,
+        install_import_hook,
+    )
     from shapeguard.session import annotate
     from shapeguard.tensors import describe
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    **dict.fromkeys(("Binary", "Detached", "Finite", "Leaf", "RequiresGrad"), "shapeguard.enforcement"),
     "TypeCheckError": "shapeguard.enforcement",
     "annotate": "shapeguard.session",
     "describe": "shapeguard.tensors",
     "guard": "shapeguard.enforcement",
+    "install_import_hook": "shapeguard.enforcement",
 }
 
-__all__ = ["TypeCheckError", "annotate", "describe", "guard", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "Binary",
+    "Detached",
+    "Finite",
+    "Leaf",
+    "RequiresGrad",
+    "TypeCheckError",
+    "annotate",
+    "describe",
+    "guard",
+    "install_import_hook",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 
 def __getattr__(name: str) -> Any:

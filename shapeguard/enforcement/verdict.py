@@ -7,12 +7,11 @@ from keyword import iskeyword
 from types import CodeType
 from typing import Any
 
-from beartype import beartype
 from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import AnnotationError, jaxtyped
 
-_GET_VIOLATION = "__beartype_get_violation"
-"""The hidden parameter through which beartype's generated checks come by the error to raise."""
+from shapeguard.enforcement.items import CulpritError, check_items, item_checks, quiet_beartype
+from shapeguard.enforcement.matching import RESULT
 
 
 class RejectedError(AnnotationError):
@@ -29,10 +28,6 @@ class RejectedError(AnnotationError):
         self.arguments: dict[str, Any] = {}
         self.culprit = culprit
         self.fault = fault
-
-
-class _CulpritError(Exception):
-    """Names the parameter whose check failed, or `return`."""
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,20 +94,19 @@ def _signature(function: Callable[..., Any], stub: Callable[..., Any]) -> inspec
 
 
 def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
-    check = beartype(stub)
-    # beartype's own error holds the repr of the value, which reads a tensor's data. A version that comes by its errors
-    # in another way is served below: the culprit is then not known.
-    hidden = getattr(check, "__kwdefaults__", None)
-    if hidden and _GET_VIOLATION in hidden:
-        check.__kwdefaults__ = {**hidden, _GET_VIOLATION: _name_culprit}
+    check, signature = quiet_beartype(stub), inspect.signature(stub)
+    items = item_checks({name: (one.annotation, one.kind) for name, one in signature.parameters.items()})
+    items |= item_checks({RESULT: (signature.return_annotation, inspect.Parameter.KEYWORD_ONLY)})
 
     @wraps(stub)
     def judged(*args: Any, **kwargs: Any) -> Any:
         try:
-            return check(*args, **kwargs)
+            returned = check(*args, **kwargs)
+            if items:
+                check_items(items, {**signature.bind(*args, **kwargs).arguments, RESULT: returned})
         except AnnotationError:
             raise
-        except _CulpritError as error:
+        except CulpritError as error:
             # The generated check keeps its error in a local: with a traceback they would keep each other, and the arguments.
             error.__traceback__ = None
             rejected = RejectedError(stub, str(error) or None, None)
@@ -121,7 +115,9 @@ def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
             error.__traceback__ = None
             fault = None if isinstance(error, BeartypeCallHintViolation) else type(error).__name__
             rejected = RejectedError(stub, None, fault)
-        rejected.arguments = dict(inspect.signature(stub).bind(*args, **kwargs).arguments)
+        else:
+            return returned
+        rejected.arguments = dict(signature.bind(*args, **kwargs).arguments)
         try:
             raise rejected
         finally:
@@ -137,7 +133,3 @@ CHECKS = tuple(
     if isinstance(constant, CodeType) and constant.co_name == "judged"
 )
 """The code in which every real check runs."""
-
-
-def _name_culprit(*_data: object, pith_name: str = "", **_more: object) -> _CulpritError:
-    return _CulpritError(pith_name)

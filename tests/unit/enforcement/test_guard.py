@@ -28,7 +28,7 @@ from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
 import shapeguard
-from shapeguard.enforcement import TypeCheckError, finding_of, guard, verdict
+from shapeguard.enforcement import TypeCheckError, finding_of, guard, items
 from shapeguard.errors import GuardTargetError, ShapeguardError
 
 
@@ -361,7 +361,7 @@ def test_a_rejected_temporary_dies_while_its_error_with_traceback_lives() -> Non
 
 
 def test_without_beartypes_hidden_parameter_the_message_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict, "_GET_VIOLATION", "__not_there")
+    monkeypatch.setattr(items, "_VIOLATION", "__not_there")
     error = reject(guard(same), f32(2, 3), f32(4))
     assert str(error).splitlines()[0] == "same(y): dim 0 of y is 4, but d is 3, bound by x dim 1"
     error = reject(guard(union), i64(2, 3))

@@ -66,7 +66,7 @@ class _GuardingLoader(SourceFileLoader):
         path = self.get_filename(fullname)
         return self.source_to_code(self.get_data(path), path)
 
-    def source_to_code(  # type: ignore[override]  as SourceLoader has it, which typeshed gives as static
+    def source_to_code(  # type: ignore[override]  # typeshed gives it as static
         self, data: Any, path: Any, *, _optimize: int = -1
     ) -> CodeType:
         tree = add_guards(ast.parse(decode_source(data), path))

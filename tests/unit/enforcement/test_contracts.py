@@ -1,6 +1,6 @@
 """Contracts beyond shape and dtype, and lists of which every item is checked."""
 
-# ruff: noqa: F722, F821, ARG001, S311
+# ruff: noqa: F821, ARG001, S311
 
 import random
 from collections.abc import Callable, Sequence

@@ -69,7 +69,8 @@ def _keep_dynamo_out(torch: ModuleType) -> None:
         for code in (*(method.__code__ for method in within), *CHECKS):
             frames.set_code_exec_strategy(code, strategy(action.SKIP, action.SKIP))
         # The user's body, which runs within, is for Dynamo to compile.
-        frames.set_code_exec_strategy(Plan.judge.__code__, strategy(action.SKIP, action.DEFAULT))
+        for method in (Plan.judge, Plan.judge_passing, Plan._judge):  # noqa: SLF001
+            frames.set_code_exec_strategy(method.__code__, strategy(action.SKIP, action.DEFAULT))
     # Private, and may go; then a call whose graph broke is judged by whatever Dynamo makes of the checkers.
     except AttributeError:
         return

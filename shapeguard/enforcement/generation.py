@@ -44,7 +44,7 @@ def generate_passing(shown: str) -> Text:
         *_switches(f"{shown}() got an unexpected keyword argument '{OWNER}'", "*_sg_args, **_sg_kwargs"),
         "    if _sg_compiling():",
         "        return _sg.function(*_sg_args, **_sg_kwargs)",
-        *_judged("_sg_args, _sg_kwargs", ["_sg_args", "_sg_kwargs"]),
+        *_judged("judge_passing(_sg_args, _sg_kwargs)", ["_sg_args", "_sg_kwargs"]),
     ]
     return Text("\n".join(lines) + "\n")
 
@@ -65,9 +65,9 @@ def _switches(refusal: str, call: str) -> Iterator[str]:
     yield f"        return _sg.function({call})"
 
 
-def _judged(arguments: str, held: Sequence[str]) -> Iterator[str]:
+def _judged(verdict: str, held: Sequence[str]) -> Iterator[str]:
     yield "    try:"
-    yield f"        return _sg.judge({arguments})"
+    yield f"        return _sg.{verdict}"
     yield from _failing()
     yield from _raising(held)
 
@@ -111,7 +111,7 @@ class _Writer:
             "    if _sg_compiling():",
             *self._traced(),
             *covered,
-            *_judged(f"*_sg.as_call({self._tuple()}){key}", self._names()),
+            *_judged(f"judge({self._tuple()}{key})", self._names()),
         ]
         checks = self._checks
         source = "\n".join(lines) + "\n"

@@ -17,7 +17,7 @@ from shapeguard.errors import NotationError
 from shapeguard.notation import SymbolicDim, parse_dims
 
 UNKEYED: Any = object()
-"""The key of a value on whose type alone no verdict can stand."""
+"""The key of a call of which no verdict can be kept."""
 
 _SCALARS = frozenset({int, float, bool, str, complex, bytes, NoneType})
 
@@ -78,7 +78,10 @@ arrays: set[type] = set()
 
 
 def key_of(value: Any) -> Any:
-    """The key of one value, or UNKEYED; a tuple with an UNKEYED item has no verdict either.
+    """The key of one value.
+
+    Raises:
+        TypeError: a verdict on it cannot stand on its type alone.
 
     >>> key_of((1, (None, "a")))
     (<class 'int'>, (<class 'NoneType'>, <class 'str'>))
@@ -88,11 +91,13 @@ def key_of(value: Any) -> Any:
         return kind, value.shape, value.dtype
     if kind is tuple:
         return tuple(map(key_of, value))
-    return kind if kind in _SCALARS else OMITTED if value is OMITTED else UNKEYED
+    if kind in _SCALARS or value is OMITTED:
+        return kind
+    raise TypeError
 
 
 def keys_of(values: Iterable[Any]) -> Any:
-    """The key of several values, or UNKEYED where it cannot be hashed or read."""
+    """The key of several values, or UNKEYED where there is none, or it cannot be hashed."""
     try:
         key = tuple(map(key_of, values))
         hash(key)
@@ -100,10 +105,3 @@ def keys_of(values: Iterable[Any]) -> Any:
     except Exception:  # noqa: BLE001
         return UNKEYED
     return key
-
-
-def is_keyed(key: Any) -> bool:
-    """Whether a verdict can be kept under `key`."""
-    if type(key) is tuple:
-        return all(map(is_keyed, key))
-    return key is not UNKEYED

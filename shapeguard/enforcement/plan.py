@@ -4,13 +4,13 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from jaxtyping import TypeCheckError, jaxtyped
 from jaxtyping import _storage as storage
 
 from shapeguard.enforcement.checks import Bound
-from shapeguard.enforcement.keys import UNKEYED, is_keyed, keys_of
+from shapeguard.enforcement.keys import UNKEYED, keys_of
 from shapeguard.enforcement.matching import RESULT
 from shapeguard.enforcement.memo import (
     HIT,
@@ -29,7 +29,12 @@ from shapeguard.enforcement.violation import RejectedCall, violation
 MAX_VERDICTS = 256
 """Verdicts that one function keeps, since shapes are unbounded; each holds as many of its exits."""
 
+REST = 2048
+"""Calls that are not remembered once a function has as many verdicts as it may; then it begins anew."""
+
 _NOTE = "shapeguard: "
+Call: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
+
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -55,7 +60,7 @@ class Verdict(StandIn):
 
     def confirm(self, key: Any) -> None:
         """Remember that a call that began like this and was not looked into ended well with these values."""
-        if is_keyed(key):
+        if key is not UNKEYED:
             if len(self.exits) >= MAX_VERDICTS:
                 self.exits.clear()
             self.exits.add(key)
@@ -67,7 +72,7 @@ class Plan(StandIn):
     Holds nothing of any call; thread-safe, since what is built late is the same whoever builds it.
     """
 
-    __slots__ = ("__weakref__", "_bound", "_checkers", "cache", "function", "keyed", "kinds", "marks")
+    __slots__ = ("__weakref__", "_bound", "_checkers", "_rest", "cache", "function", "keyed", "kinds", "marks")
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class Plan(StandIn):
         self.marks = marks
         """The attributes of the guarded function, since `no_type_check` may be put on it later."""
         self._checkers: Checkers | None = None
+        self._rest = 0
         self.cache: dict[Any, Verdict] = {}
         """The verdicts on arguments so far, by their key; none where the generated checks suffice."""
 
@@ -108,38 +114,58 @@ class Plan(StandIn):
 
     # --- what generated text calls
 
-    def as_call(self, values: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def as_call(self, values: tuple[Any, ...]) -> Call:
         """The values of all parameters as the call that passes them; what was omitted is left out."""
+        checkers = self.checkers
+        if checkers.is_positional and not any(value is OMITTED for value in values):
+            return values, {}
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         complete = True
-        for parameter, value in zip(self.checkers.signature.parameters.values(), values, strict=True):
+        for (name, kind, _), value in zip(checkers.parameters, values, strict=True):
             if value is OMITTED:
                 complete = False
-            elif parameter.kind is parameter.VAR_POSITIONAL:
+            elif kind is inspect.Parameter.VAR_POSITIONAL:
                 args.extend(value)
-            elif parameter.kind is parameter.VAR_KEYWORD:
+            elif kind is inspect.Parameter.VAR_KEYWORD:
                 kwargs.update(value)
-            elif parameter.kind in _POSITIONAL and complete:
+            elif kind in _POSITIONAL and complete:
                 args.append(value)
             else:
-                kwargs[parameter.name] = value
+                kwargs[name] = value
         return tuple(args), kwargs
 
-    def judge(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: Any = UNKEYED) -> Any:
-        """The whole call under the real checkers, as jaxtyping's own wrapper makes it.
+    def judge(self, values: tuple[Any, ...], key: Any = UNKEYED) -> Any:
+        """The whole call under the real checkers, from the values of all parameters.
 
         What they accept is remembered under `key`, if that holds all that their verdict depends on.
 
         Raises:
             RejectedError: by the checkers.
         """
-        checkers = self.checkers
-        bound = checkers.signature.bind(*args, **kwargs)
-        given = tuple(bound.arguments.get(name, OMITTED) for name in self.keyed) if key is not UNKEYED else ()
+        parameters = self.checkers.parameters
+        arguments = {
+            name: default if value is OMITTED else value
+            for (name, _, default), value in zip(parameters, values, strict=True)
+        }
+        given = [value for (name, *_), value in zip(parameters, values, strict=True) if name in self.keyed]
+        return self._judge(self.as_call(values), arguments, key, given)
+
+    def judge_passing(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The whole call under the real checkers, from what was passed.
+
+        Raises:
+            RejectedError: by the checkers.
+        """
+        bound = self.checkers.signature.bind(*args, **kwargs)
         bound.apply_defaults()
+        return self._judge((args, kwargs), dict(bound.arguments), UNKEYED, [])
+
+    def _judge(self, call: Call, arguments: dict[str, Any], key: Any, given: list[Any]) -> Any:
+        """As jaxtyping's own wrapper makes the call."""
+        checkers, (args, kwargs) = self.checkers, call
         stack = memo_stack()
-        memos: Memos = ({}, {}, {}, dict(bound.arguments))
+        memos: Memos = ({}, {}, {}, arguments)
         stack.append(memos)
         try:
             checkers.enter(*args, **kwargs)
@@ -195,9 +221,14 @@ class Plan(StandIn):
 
     def _remember(self, key: Any, memos: Memos) -> Verdict | None:
         # While jaxtyping takes a PyTree apart, its checks look at types alone.
-        if not is_keyed(key) or memos[2] or storage.get_treeflatten_memo():  # type: ignore[no-untyped-call]
+        if key is UNKEYED or memos[2] or storage.get_treeflatten_memo():  # type: ignore[no-untyped-call]
             return None
         if len(self.cache) >= MAX_VERDICTS:
+            # Shapes that never come back: remembering each would cost more than the checkers save.
+            self._rest += 1
+            if self._rest < REST:
+                return None
+            self._rest = 0
             self.cache.clear()
         verdict = self.cache[key] = Verdict(memos)
         return verdict

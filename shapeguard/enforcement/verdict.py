@@ -39,12 +39,15 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 class Checkers:
     """jaxtyping's two checks of one function, apart: of the arguments, and of the arguments with the result."""
 
-    __slots__ = ("enter", "leave", "result", "signature")
+    __slots__ = ("enter", "is_positional", "leave", "parameters", "result", "signature")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         stubs = _stubs(function)
         self.signature = _signature(function, stubs[0])
         """Annotations that were strings are types, or Any."""
+        self.parameters = [(one.name, one.kind, one.default) for one in self.signature.parameters.values()]
+        """Read at each slow call, when reading them from the signature would take a microsecond."""
+        self.is_positional = all(kind < inspect.Parameter.VAR_POSITIONAL for _, kind, _ in self.parameters)
         self.leave = _checker(stubs[0])
         self.enter = _checker(stubs[1])
         own = self.signature.parameters

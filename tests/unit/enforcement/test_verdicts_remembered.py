@@ -16,7 +16,7 @@ from torch import Tensor
 
 from shapeguard.enforcement import TypeCheckError, guard
 from shapeguard.enforcement.keys import is_pure
-from shapeguard.enforcement.plan import MAX_VERDICTS, Plan
+from shapeguard.enforcement.plan import MAX_VERDICTS, REST, Plan
 
 
 def f32(*shape: int) -> Tensor:
@@ -135,7 +135,10 @@ def test_what_is_remembered_is_bounded_and_holds_no_tensor() -> None:
     guarded = guard(batched)
     for size in range(MAX_VERDICTS + 10):
         guarded(f32(size + 1))
-    assert 0 < len(plan_of(guarded).cache) <= MAX_VERDICTS
+    assert len(plan_of(guarded).cache) == MAX_VERDICTS
+    for _ in range(REST):
+        guarded(f32(MAX_VERDICTS + 20))
+    assert len(plan_of(guarded).cache) == 1
     gc.disable()
     try:
         tensor = f32(2, 3)

@@ -26,7 +26,7 @@ from shapeguard.enforcement.memo import (
 from shapeguard.enforcement.verdict import Checkers, RejectedError
 from shapeguard.enforcement.violation import RejectedCall, violation
 
-MAX_VERDICTS = 256
+MAX_VERDICTS = 128
 """Verdicts that one function keeps, since shapes are unbounded; each holds as many of its exits."""
 
 REST = 2048
@@ -46,9 +46,9 @@ class Verdict(StandIn):
     local = HIT
 
     def __init__(self, memos: Memos) -> None:
-        self._single = dict(memos[0])
-        self._variadic = dict(memos[1])
-        self.exits: set[Any] = set()
+        self._single = tuple(memos[0].items())
+        self._variadic = tuple(memos[1].items())
+        self.exits: Any = ()
         """Keys of arguments and result with which such calls ended well."""
 
     def memos(self, found: Mapping[str, Any]) -> Memos:  # noqa: D102  as StandIn says
@@ -56,14 +56,15 @@ class Verdict(StandIn):
 
     def is_bound_in(self, memos: Memos) -> bool:
         """Whether a call has bound what this says and no more: its body may have bound names."""
-        return memos[0] == self._single and memos[1] == self._variadic and not memos[2]
+        single, variadic, trees, _ = memos
+        return tuple(single.items()) == self._single and tuple(variadic.items()) == self._variadic and not trees
 
     def confirm(self, key: Any) -> None:
         """Remember that a call that began like this and was not looked into ended well with these values."""
-        if key is not UNKEYED:
-            if len(self.exits) >= MAX_VERDICTS:
-                self.exits.clear()
-            self.exits.add(key)
+        if key is UNKEYED or key in self.exits:
+            return
+        # Nearly always there is one: a set for each would be most of what remembering costs.
+        self.exits = (key,) if len(self.exits) in (0, MAX_VERDICTS) else {*self.exits, key}
 
 
 class Plan(StandIn):
@@ -148,8 +149,7 @@ class Plan(StandIn):
             name: default if value is OMITTED else value
             for (name, _, default), value in zip(parameters, values, strict=True)
         }
-        given = [value for (name, *_), value in zip(parameters, values, strict=True) if name in self.keyed]
-        return self._judge(self.as_call(values), arguments, key, given)
+        return self._judge(self.as_call(values), arguments, key, values)
 
     def judge_passing(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The whole call under the real checkers, from what was passed.
@@ -159,9 +159,9 @@ class Plan(StandIn):
         """
         bound = self.checkers.signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return self._judge((args, kwargs), dict(bound.arguments), UNKEYED, [])
+        return self._judge((args, kwargs), dict(bound.arguments), UNKEYED, ())
 
-    def _judge(self, call: Call, arguments: dict[str, Any], key: Any, given: list[Any]) -> Any:
+    def _judge(self, call: Call, arguments: dict[str, Any], key: Any, values: tuple[Any, ...]) -> Any:
         """As jaxtyping's own wrapper makes the call."""
         checkers, (args, kwargs) = self.checkers, call
         stack = memo_stack()
@@ -178,7 +178,8 @@ class Plan(StandIn):
             untouched = verdict is not None and verdict.is_bound_in(stack[-1])
             self._check_result(args, kwargs, result)
             if verdict is not None and untouched:
-                verdict.confirm(keys_of((*given, result)))
+                given = zip(checkers.parameters, values, strict=True)
+                verdict.confirm(keys_of((*(value for (name, *_), value in given if name in self.keyed), result)))
             return result
         finally:
             stack.pop()
@@ -220,8 +221,7 @@ class Plan(StandIn):
         return single, {}, {}, arguments_of(self.checkers.signature, found)
 
     def _remember(self, key: Any, memos: Memos) -> Verdict | None:
-        # While jaxtyping takes a PyTree apart, its checks look at types alone.
-        if key is UNKEYED or memos[2] or storage.get_treeflatten_memo():  # type: ignore[no-untyped-call]
+        if key is UNKEYED or memos[2]:
             return None
         if len(self.cache) >= MAX_VERDICTS:
             # Shapes that never come back: remembering each would cost more than the checkers save.
@@ -230,6 +230,9 @@ class Plan(StandIn):
                 return None
             self._rest = 0
             self.cache.clear()
+        # While jaxtyping takes a PyTree apart, its checks look at types alone.
+        if storage.get_treeflatten_memo():  # type: ignore[no-untyped-call]
+            return None
         verdict = self.cache[key] = Verdict(memos)
         return verdict
 

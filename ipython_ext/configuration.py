@@ -18,6 +18,7 @@ class Shapeguard(Configurable):
     kinds = List(Unicode(), help="Kinds of value that get a row.").tag(config=True)
     names = List(Unicode(), help="Patterns of which a name must match one; none: every name.").tag(config=True)
     color = Unicode(help="Colour in a terminal: auto, always or never.").tag(config=True)
+    guard = Unicode(help="Whether guards check: on or off.").tag(config=True)
 
     @default("rows")
     def _rows(self) -> int:
@@ -39,7 +40,11 @@ class Shapeguard(Configurable):
     def _color(self) -> str:
         return options.settings.color
 
-    @validate("rows", "items", "kinds", "names", "color")
+    @default("guard")
+    def _guard(self) -> str:
+        return options.settings.guard
+
+    @validate("rows", "items", "kinds", "names", "color", "guard")
     def _put_in_force(self, proposal: Any) -> Any:
         name = proposal["trait"].name
         try:

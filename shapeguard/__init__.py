@@ -8,7 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shapeguard.enforcement import TypeCheckError, guard
+    from shapeguard.enforcement import (
+        Binary,
+        Detached,
+        Finite,
+        Leaf,
+        RequiresGrad,
+        TypeCheckError,
+        guard,
+        install_import_hook,
+    )
     from shapeguard.excepthook import install_excepthook
     from shapeguard.session import annotate, explain
     from shapeguard.tensors import describe
@@ -16,21 +25,29 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    **dict.fromkeys(("Binary", "Detached", "Finite", "Leaf", "RequiresGrad"), "shapeguard.enforcement"),
     "TypeCheckError": "shapeguard.enforcement",
     "annotate": "shapeguard.session",
     "describe": "shapeguard.tensors",
     "explain": "shapeguard.session",
     "guard": "shapeguard.enforcement",
     "install_excepthook": "shapeguard.excepthook",
+    "install_import_hook": "shapeguard.enforcement",
 }
 
 __all__ = [
+    "Binary",
+    "Detached",
+    "Finite",
+    "Leaf",
+    "RequiresGrad",
     "TypeCheckError",
     "annotate",
     "describe",
     "explain",
     "guard",
     "install_excepthook",
+    "install_import_hook",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]

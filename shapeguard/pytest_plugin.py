@@ -1,6 +1,8 @@
-"""A section of a failing test's report that explains the tensor operation that failed. Opt-in.
+"""pytest: guards for named packages, and explanations of failing tests. Does nothing unless asked.
 
-`--shapeguard-explain`, or `shapeguard_explain = true` in the configuration of pytest.
+`--shapeguard-packages=mypkg,other` guards these packages for the run; `--shapeguard-explain`, or
+`shapeguard_explain = true` in the configuration of pytest, adds a section to the report of a failing test that explains
+the tensor operation that failed.
 """
 
 from collections.abc import Generator
@@ -12,11 +14,27 @@ SECTION = "shapeguard"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The flag and the ini option."""
-    text = "explain failing tensor operations: which operands and dims clash, and what would work"
+    """The flags and the ini option."""
     group = parser.getgroup("shapeguard")
+    group.addoption(
+        "--shapeguard-packages",
+        default="",
+        metavar="PACKAGES",
+        help="packages whose annotated functions are guarded, separated by commas",
+    )
+    text = "explain failing tensor operations: which operands and dims clash, and what would work"
     group.addoption("--shapeguard-explain", action="store_true", default=False, help=text)
     parser.addini("shapeguard_explain", text, type="bool", default=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Install the import hook before test modules import what they test."""
+    packages = [name.strip() for name in config.getoption("--shapeguard-packages").split(",") if name.strip()]
+    if packages:
+        from shapeguard.enforcement.import_hook import install_import_hook  # noqa: PLC0415  nothing unless asked
+
+        config.add_cleanup(install_import_hook(packages).uninstall)
 
 
 @pytest.hookimpl(wrapper=True)

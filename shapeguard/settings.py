@@ -13,6 +13,7 @@ from shapeguard.errors import SettingsError
 
 KINDS = ("tensor", "array", "container", "module")
 COLORS = ("auto", "always", "never")
+SWITCH = ("on", "off")
 
 
 @dataclass(slots=True)
@@ -29,6 +30,8 @@ class Settings:
     """Patterns (`fnmatch`) of which a name must match one to get a row; none: every name."""
     color: str = "auto"
     """Colour in a terminal: auto (on a TTY), always, never; never with NO_COLOR."""
+    guard: str = "on"
+    """Whether guards check: on, off. Live: it counts for the next call of every guarded function."""
 
 
 settings = Settings()
@@ -59,6 +62,13 @@ def _color(value: str) -> str:
     return value
 
 
+def _switch(value: str) -> str:
+    if value not in SWITCH:
+        raise ValueError
+    # The very object of SWITCH, since guards compare by identity first.
+    return SWITCH[SWITCH.index(value)]
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """How one option is read from text and what it takes."""
@@ -73,6 +83,7 @@ OPTIONS: Mapping[str, Option] = {
     "kinds": Option(_kinds, f"one or more of {', '.join(KINDS)}"),
     "names": Option(_words, "patterns such as X or net.*, separated by spaces; none for every name"),
     "color": Option(_color, f"one of {', '.join(COLORS)}"),
+    "guard": Option(_switch, f"one of {', '.join(SWITCH)}"),
 }
 
 

@@ -3,11 +3,13 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from jaxtyping import AbstractArray
 
+from shapeguard.enforcement.contracts import broken_contract, contract_text
 from shapeguard.enforcement.matching import RESULT, Given
 from shapeguard.errors import NotationError
 from shapeguard.notation import Dim, NamedDim, VariadicDim, parse_dims
@@ -51,36 +53,55 @@ def _is_open(hint: Any) -> bool:
 
 def _read(parameter: str, label: str, value: object, hint: Any) -> Iterator[Given]:
     text = annotation_text(hint)
-    inner = _narrowed(hint, value)
+    inner, contracts = _narrowed(hint, value)
+    items = _items(inner, value)
     if is_array_annotation(inner):
-        yield _read_array(parameter, label, value, inner, text)
-    elif get_origin(inner) is tuple and isinstance(value, tuple) and len(value) == len(get_args(inner)):
-        for index, (item, item_hint) in enumerate(zip(value, get_args(inner), strict=True)):
+        yield _with_contracts(_read_array(parameter, label, value, inner, text), contracts, value)
+    elif items:
+        for index, (item, item_hint) in enumerate(items):
             yield from _read(parameter, f"{label}[{index}]", item, item_hint)
     else:
         wrong = None if _admits_type(inner, value) else "type"
-        yield Given(
-            parameter,
-            label,
-            describe(value),
-            text,
-            wrong=wrong,
-            may_bind=frozenset(() if value is None else _names(inner)),
-        )
+        may_bind = frozenset(() if value is None else _names(inner))
+        given = Given(parameter, label, describe(value), text, wrong=wrong, may_bind=may_bind)
+        yield _with_contracts(given, contracts, value)
 
 
-def _narrowed(hint: Any, value: object) -> Any:
-    """What is left of Annotated and Optional, if that alone decides about `value`."""
+def _items(hint: Any, value: object) -> list[tuple[Any, Any]]:
+    """The items of a tuple or list that are checked one by one, each with its annotation."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is tuple and Ellipsis not in parts:
+        same = isinstance(value, tuple) and len(value) == len(parts)
+        return list(zip(value, parts, strict=True)) if same and isinstance(value, tuple) else []
+    if origin in (list, tuple) and isinstance(value, origin) and is_array_annotation(_narrowed(parts[0], value)[0]):
+        return [(item, parts[0]) for item in value]
+    return []
+
+
+def _narrowed(hint: Any, value: object) -> tuple[Any, tuple[Any, ...]]:
+    """What is left of Annotated and Optional, if that alone decides about `value`, and what was said in Annotated."""
+    contracts: tuple[Any, ...] = ()
     while True:
         if get_origin(hint) is Annotated:
+            contracts += hint.__metadata__
             hint = get_args(hint)[0]
         elif get_origin(hint) in (Union, UnionType):
             others = [member for member in get_args(hint) if member is not NoneType]
             if len(others) != 1 or value is None:
-                return hint
+                return hint, contracts
             hint = others[0]
         else:
-            return hint
+            return hint, contracts
+
+
+def _with_contracts(given: Given, contracts: tuple[Any, ...], value: object) -> Given:
+    if given.wrong is not None:
+        return given
+    for contract in contracts:
+        found = broken_contract(contract, value)
+        if found is not None:
+            return replace(given, broken=f"{contract_text(contract)}: {found}")
+    return given
 
 
 def _read_array(parameter: str, label: str, value: object, hint: Any, text: str) -> Given:
@@ -94,7 +115,9 @@ def _read_array(parameter: str, label: str, value: object, hint: Any, text: str)
     # The same annotation with every shape admitted: jaxtyping itself says whether the dtype is the reason.
     elif not isinstance(value, hint.dtype[hint.array_type, "..."]):
         wrong = "dtype"
-    return Given(parameter, label, describe(value), text, dims, wrong, _admitted(hint), frozenset(_names(hint)))
+    return Given(
+        parameter, label, describe(value), text, dims, wrong, _admitted(hint), may_bind=frozenset(_names(hint))
+    )
 
 
 def _is_array(value: object, array_type: Any) -> bool:
@@ -158,7 +181,8 @@ def _text(hint: Any) -> str:
         return "..."
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return f"Annotated[{_text(parts[0])}, …]"
+        said = dict.fromkeys(contract_text(one) for one in hint.__metadata__)
+        return f"Annotated[{', '.join([_text(parts[0]), *said])}]"
     if origin in (Union, UnionType):
         return " | ".join(_text(part) for part in parts)
     if isinstance(origin, type) and parts and all(_is_part(part) for part in parts):

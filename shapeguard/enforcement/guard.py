@@ -2,19 +2,21 @@
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable
 from functools import wraps
-from types import FunctionType, MethodType, TracebackType
+from types import FunctionType, MethodType
 from typing import Any, TypeVar, cast
 
-from jaxtyping import TypeCheckError, jaxtyped
-
-from shapeguard.enforcement.matching import RESULT
+from shapeguard.enforcement.build import build
+from shapeguard.enforcement.plan import hide_checker, rejection
 from shapeguard.enforcement.verdict import RejectedError, checked, resolved_signature
-from shapeguard.enforcement.violation import RejectedCall, violation
 from shapeguard.errors import GuardTargetError
 
 T = TypeVar("T")
+
+_DISABLED = os.environ.get("SHAPEGUARD_DISABLE", "").lower() not in ("", "0", "false")
+"""Read once: with it, decorating costs nothing and leaves everything as it is."""
 
 _MARK = "__shapeguard_guarded__"
 _HELD_RESULT = "__shapeguard_result"
@@ -26,7 +28,10 @@ def guard(target: T) -> T:
     `target` is a function, a method, a staticmethod, classmethod or property, or a class. Of a class, all annotated
     methods that it defines itself are guarded, in place; of a dataclass also `__init__`. Of an `async def`, the
     awaited result is checked. What is accepted and what is bound is what `jaxtyped(typechecker=beartype)` accepts and
-    binds. Thread-safe.
+    binds, except that every item of a list is checked. Thread-safe.
+
+    Under torch.compile the annotations with plain dims are checked in the graph, and the others not at all. Guards do
+    nothing with SHAPEGUARD_DISABLE=1 at import, and while `settings.guard` or jaxtyping's own switches say so.
 
     Raises:
         GuardTargetError: `target` is none of these.
@@ -38,7 +43,7 @@ def guard(target: T) -> T:
     >>> half(3)
     1.5
     """
-    return cast("T", _guarded(target))
+    return target if _DISABLED else cast("T", _guarded(target))
 
 
 def _guarded(target: Any) -> Any:
@@ -85,27 +90,7 @@ def _is_annotated(member: object) -> bool:
 
 
 def _guard_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    check = checked(function)
-
-    @wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        if getattr(guarded, "__no_type_check__", False):
-            return function(*args, **kwargs)
-        try:
-            return check(*args, **kwargs)
-        except RejectedError as rejected:
-            error = _error(function, rejected)
-        except Exception as failure:
-            _hide_checker(failure.__traceback__)
-            raise
-        # What a traceback keeps alive is what its frames hold.
-        del args, kwargs
-        try:
-            raise error from None
-        finally:
-            del error
-
+    guarded = build(function)
     setattr(guarded, _MARK, True)
     return guarded
 
@@ -127,9 +112,9 @@ def _guard_coroutine_function(function: Callable[..., Any]) -> Callable[..., Any
             enter(*args, **kwargs)
             return leave(*args, **kwargs, **{_HELD_RESULT: await function(*args, **kwargs)})
         except RejectedError as rejected:
-            error = _error(function, rejected)
+            error = rejection(function, rejected)
         except Exception as failure:
-            _hide_checker(failure.__traceback__)
+            hide_checker(failure.__traceback__)
             raise
         del args, kwargs
         try:
@@ -164,28 +149,3 @@ def _posing_as(function: Callable[..., Any], pose: Callable[..., Any], signature
     posing: Any = wraps(function)(pose)
     posing.__signature__ = signature
     return posing
-
-
-def _error(function: Callable[..., Any], rejected: RejectedError) -> TypeCheckError:
-    """The error for one rejection. A parameter that is not the function's own holds the result."""
-    own = inspect.signature(function).parameters
-    stub = inspect.signature(rejected.stub)
-    arguments = {name: value for name, value in rejected.arguments.items() if name in own}
-    parameters = [parameter for name, parameter in stub.parameters.items() if name in own]
-    results = [value for name, value in rejected.arguments.items() if name not in own]
-    if results:
-        arguments[RESULT] = results[0]
-    qualified = getattr(function, "__qualname__", function.__name__)
-    signature = stub.replace(parameters=parameters)
-    return violation(RejectedCall(qualified, signature, arguments, rejected.culprit, rejected.fault))
-
-
-def _hide_checker(traceback: TracebackType | None) -> None:
-    """Take jaxtyping's frames out from between ours and the body's; the body's own error stays as it is."""
-    if traceback is None:
-        return
-    inner = traceback.tb_next
-    while inner is not None and inner.tb_frame.f_globals.get("__name__") == jaxtyped.__module__:
-        inner = inner.tb_next
-    if inner is not None:
-        traceback.tb_next = inner

@@ -39,6 +39,8 @@ class Given:
     """`type` or `dtype`, where the checker refuses the value whatever its shape."""
     admits: str = ""
     """What dtypes are admitted, in short: `Int admits int8 … int64`."""
+    broken: str = ""
+    """A contract of its annotation that the value does not keep, and what was found: `Leaf: it was made by AddBackward0`."""
     may_bind: frozenset[str] = frozenset()
     """Names that the checker may bind here; which of them cannot be told where there are no dims (a Union, a list)."""
 
@@ -146,9 +148,17 @@ class _Match:
             dtype = given.spec.dtype or "unknown"
             return self._mismatch("dtype", f"{self._of('dtype')} is {dtype}, {given.admits}", "dtype", dtype)
         sizes = _known_sizes(given.spec.shape)
-        if given.dims is None or sizes is None:
+        mismatch = None
+        if given.dims is not None and sizes is not None:
+            mismatch = self._check_ndim(given.dims, sizes) or self._check_sizes(given.dims, sizes)
+        return mismatch or self._check_contract(given)
+
+    def _check_contract(self, given: Given) -> Mismatch | None:
+        if not given.broken:
             return None
-        return self._check_ndim(given.dims, sizes) or self._check_sizes(given.dims, sizes)
+        subject = "the result" if given.label == RESULT else given.label
+        contract = given.broken.partition(":")[0]
+        return self._mismatch("contract", f"{subject} is not {given.broken}", "value", contract)
 
     def _check_ndim(self, dims: tuple[Dim, ...], sizes: tuple[int, ...]) -> Mismatch | None:
         variadic = any(is_variadic(dim) for dim in dims)

@@ -4,14 +4,14 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from keyword import iskeyword
+from types import CodeType
 from typing import Any
 
-from beartype import beartype
 from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import AnnotationError, jaxtyped
 
-_GET_VIOLATION = "__beartype_get_violation"
-"""The hidden parameter through which beartype's generated checks come by the error to raise."""
+from shapeguard.enforcement.items import CulpritError, check_items, item_checks, quiet_beartype
+from shapeguard.enforcement.matching import RESULT
 
 
 class RejectedError(AnnotationError):
@@ -30,14 +30,29 @@ class RejectedError(AnnotationError):
         self.fault = fault
 
 
-class _CulpritError(Exception):
-    """Names the parameter whose check failed, or `return`."""
-
-
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` under jaxtyping's verdict; a rejection raises RejectedError."""
     wrapped: Callable[..., Any] = jaxtyped(typechecker=_checker)(_with_usable_name(function))
     return wrapped
+
+
+class Checkers:
+    """jaxtyping's two checks of one function, apart: of the arguments, and of the arguments with the result."""
+
+    __slots__ = ("enter", "is_positional", "leave", "parameters", "result", "signature")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        stubs = _stubs(function)
+        self.signature = _signature(function, stubs[0])
+        """Annotations that were strings are types, or Any."""
+        self.parameters = [(one.name, one.kind, one.default) for one in self.signature.parameters.values()]
+        """Read at each slow call, when reading them from the signature would take a microsecond."""
+        self.is_positional = all(kind < inspect.Parameter.VAR_POSITIONAL for _, kind, _ in self.parameters)
+        self.leave = _checker(stubs[0])
+        self.enter = _checker(stubs[1])
+        own = self.signature.parameters
+        self.result = next(name for name in inspect.signature(stubs[0]).parameters if name not in own)
+        """The parameter through which `leave` takes the result."""
 
 
 def _with_usable_name(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,14 +70,23 @@ def _with_usable_name(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def resolved_signature(function: Callable[..., Any]) -> inspect.Signature:
     """The signature of `function` as the checker sees it: annotations that were strings are types, or Any."""
+    return _signature(function, _stubs(function)[0])
+
+
+def _stubs(function: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """The functions without a body that jaxtyping hands to its checker: with the result, and without."""
     stubs: list[Callable[..., Any]] = []
 
     def collect(stub: Callable[..., Any]) -> Callable[..., Any]:
         stubs.append(stub)
         return stub
 
-    jaxtyped(typechecker=collect)(function)
-    theirs = inspect.signature(stubs[0])
+    jaxtyped(typechecker=collect)(_with_usable_name(function))
+    return stubs
+
+
+def _signature(function: Callable[..., Any], stub: Callable[..., Any]) -> inspect.Signature:
+    theirs = inspect.signature(stub)
     mine = inspect.signature(function)
     parameters = [theirs.parameters[name] for name in mine.parameters]
     has_return = mine.return_annotation is not inspect.Signature.empty
@@ -73,20 +97,19 @@ def resolved_signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
-    check = beartype(stub)
-    # beartype's own error holds the repr of the value, which reads a tensor's data. A version that comes by its errors
-    # in another way is served below: the culprit is then not known.
-    hidden = getattr(check, "__kwdefaults__", None)
-    if hidden and _GET_VIOLATION in hidden:
-        check.__kwdefaults__ = {**hidden, _GET_VIOLATION: _name_culprit}
+    check, signature = quiet_beartype(stub), inspect.signature(stub)
+    items = item_checks({name: (one.annotation, one.kind) for name, one in signature.parameters.items()})
+    items |= item_checks({RESULT: (signature.return_annotation, inspect.Parameter.KEYWORD_ONLY)})
 
     @wraps(stub)
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def judged(*args: Any, **kwargs: Any) -> Any:
         try:
-            return check(*args, **kwargs)
+            returned = check(*args, **kwargs)
+            if items:
+                check_items(items, {**signature.bind(*args, **kwargs).arguments, RESULT: returned})
         except AnnotationError:
             raise
-        except _CulpritError as error:
+        except CulpritError as error:
             # The generated check keeps its error in a local: with a traceback they would keep each other, and the arguments.
             error.__traceback__ = None
             rejected = RejectedError(stub, str(error) or None, None)
@@ -95,15 +118,21 @@ def _checker(stub: Callable[..., Any]) -> Callable[..., Any]:
             error.__traceback__ = None
             fault = None if isinstance(error, BeartypeCallHintViolation) else type(error).__name__
             rejected = RejectedError(stub, None, fault)
-        rejected.arguments = dict(inspect.signature(stub).bind(*args, **kwargs).arguments)
+        else:
+            return returned
+        rejected.arguments = dict(signature.bind(*args, **kwargs).arguments)
         try:
             raise rejected
         finally:
             # The same cycle: this frame is in the traceback of what it raises.
             del rejected
 
-    return run
+    return judged
 
 
-def _name_culprit(*_data: object, pith_name: str = "", **_more: object) -> _CulpritError:
-    return _CulpritError(pith_name)
+CHECKS = tuple(
+    constant
+    for constant in _checker.__code__.co_consts
+    if isinstance(constant, CodeType) and constant.co_name == "judged"
+)
+"""The code in which every real check runs."""

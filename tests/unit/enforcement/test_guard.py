@@ -28,7 +28,7 @@ from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
 import shapeguard
-from shapeguard.enforcement import TypeCheckError, finding_of, guard, verdict
+from shapeguard.enforcement import TypeCheckError, finding_of, guard, items
 from shapeguard.errors import GuardTargetError, ShapeguardError
 
 
@@ -255,7 +255,7 @@ def test_an_error_that_the_body_raises_is_the_callers_own() -> None:
 
 
 def test_a_call_that_does_not_fit_the_signature_is_a_plain_type_error() -> None:
-    with pytest.raises(TypeError, match="missing a required argument: 'by'") as caught:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'by'") as caught:
         scale(f32(2, 3))  # type: ignore[call-arg]
     assert not isinstance(caught.value, TypeCheckError)
 
@@ -361,7 +361,7 @@ def test_a_rejected_temporary_dies_while_its_error_with_traceback_lives() -> Non
 
 
 def test_without_beartypes_hidden_parameter_the_message_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict, "_GET_VIOLATION", "__not_there")
+    monkeypatch.setattr(items, "_VIOLATION", "__not_there")
     error = reject(guard(same), f32(2, 3), f32(4))
     assert str(error).splitlines()[0] == "same(y): dim 0 of y is 4, but d is 3, bound by x dim 1"
     error = reject(guard(union), i64(2, 3))

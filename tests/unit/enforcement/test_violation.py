@@ -288,7 +288,7 @@ FIRST_LINES: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str
     ),
     (optional, (None, f32(2), f32(3)), {}, "optional(z): dim 0 of z is 3, but a is 2, bound by y dim 0"),
     (optional, (f32(2), f32(2), f32(3)), {}, "optional(z): dim 0 of z is 3, but a is 2, bound by x dim 0"),
-    (listed, ([f32(2, 3)],), {}, 'listed(x): x is list of 1, which does not satisfy list[Float[Tensor, "n"]]'),
+    (listed, ([f32(2, 3)],), {}, 'listed(x): ndim of x[0] is 2, expected 1 ("n")'),
     (Block(), (f32(2, 9),), {}, "Block.forward(x): dim 1 of x is 9, expected 8"),
     (extended, (f32(2),), {}, 'extended(x): ndim of x is 1, expected 2 ("m n")'),
 ]

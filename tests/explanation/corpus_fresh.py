@@ -1,4 +1,4 @@
-"""Mistakes that were written after the held-out ones had been looked at, and changed nothing in the rules."""
+"""Mistakes that were written after the rules had been changed for the held-out ones; the last three came later."""
 
 from tests.explanation.cases import Case
 

@@ -104,6 +104,7 @@ class Extension:
         manager = self.shell.magics_manager
         if self._magics is None:
             return
+        self._magics.guarding.turn(on=False)
         for kind, names in self._magics.magics.items():
             for name in names:
                 manager.magics[kind].pop(name, None)

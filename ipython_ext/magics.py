@@ -11,6 +11,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 
 from ipython_ext.configuration import Shapeguard
 from ipython_ext.faults import Faults
+from ipython_ext.guarding import Guarding
 from ipython_ext.muting import DIRECTIVES
 from ipython_ext.publish import publish_finding, publish_table
 from shapeguard import settings as options
@@ -32,12 +33,13 @@ class ShapeguardMagics(Magics):
         self._faults = faults
         self._configuration = configuration
         self._switch = switch
+        self.guarding = Guarding(shell)
 
     @line_magic
     def shapeguard(self, line: str) -> None:
         """Annotations on or off, their state, and options.
 
-        %shapeguard on | off | status | set OPTION VALUE
+        %shapeguard on | off | status | guard on | guard off | set OPTION VALUE
         """
         self._run(self._shapeguard, line)
 
@@ -65,6 +67,8 @@ class ShapeguardMagics(Magics):
                 self._switch.turn(on=True)
             case ["off"]:
                 self._switch.turn(on=False)
+            case ["guard", "on" | "off" as word]:
+                self.guarding.turn(on=word == "on")
             case [] | ["status"]:
                 print(self._status())  # noqa: T201  what a magic says goes to standard output
             case ["set", name, value]:
@@ -75,7 +79,7 @@ class ShapeguardMagics(Magics):
                 message = f"%shapeguard set OPTION VALUE; options are {', '.join(options.OPTIONS)}"
                 raise UsageError(message)
             case _:
-                message = f"%shapeguard: {line.strip()!r} is not valid; valid are on, off, status, set OPTION VALUE"
+                message = f"%shapeguard: {line.strip()!r} is not valid; valid are on, off, status, guard on, guard off, set OPTION VALUE"
                 raise UsageError(message)
 
     @line_magic

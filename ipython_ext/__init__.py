@@ -55,6 +55,8 @@ class Extension:
         """What the last cell gave, what its magics ran as cells within included."""
         self.last_finding: Finding | None = None
         """What explained the last error that could be explained."""
+        self._stream = sys.stdout
+        """Standard output as it was when the cell began: the cell may have put something of its own in its place."""
         self._magics: ShapeguardMagics | None = None
         self._shadowed: dict[tuple[str, str], Any] = {}
         self._transformer = directive_transformer(self.faults.shielded)
@@ -124,6 +126,7 @@ class Extension:
 
     def _before_cell(self, _info: Any = None) -> None:
         self.last_report = None
+        self._stream = sys.stdout
 
     def _after_cell(self, result: Any = None) -> None:
         """Show what the cell gave. IPython prints the traceback of whatever escapes a callback: nothing must."""
@@ -141,7 +144,7 @@ class Extension:
         if any(run.recorder is not None for run in finished):
             self.last_report = self._report(finished)
             self.last_finding = next(iter(self.last_report.findings), self.last_finding)
-            publish_report(self.shell, self.last_report)
+            publish_report(self.shell, self.last_report, self._stream)
 
     def _report(self, runs: list[CellRun]) -> Report:
         cell = runs[0].result

@@ -32,6 +32,8 @@ class CellRun:
         self.thread = threading.get_ident()
         self.coroutine: weakref.ref[Any] | None = None
         self.index = 0
+        self.missed_statements = False
+        """Whether the cell ran cleanly and yet not every statement of it passed by: our wrapper is not in place."""
         self.recorder: Recorder | None = Recorder(shell.user_ns, walrus=":=" in self.raw_cell)
         """None where the run is not to be recorded: muted, or given up after a fault."""
         self._nodes = nodes
@@ -39,9 +41,10 @@ class CellRun:
         self._written = len(nodes)
         self._displayable: ast.expr | None = None
         self._last_code: CodeType | None = None
+        self._closed = False
 
-    def next_statement(self, code: CodeType) -> None:
-        """The shell is about to run the code of the next statement."""
+    def next_statement(self, code: CodeType, *, watched: bool = True) -> None:
+        """The shell is about to run the code of the next statement, which is to be `watched` or not."""
         # Where two of our wrappers stand in one chain, because another extension re-installed one, count once.
         recorder, index = self.recorder, self.index
         if recorder is None or code is self._last_code:
@@ -49,7 +52,7 @@ class CellRun:
         self._last_code = code
         self._displayable = None
         self.index = index + 1
-        if index >= self._written:
+        if index >= self._written or not watched:
             recorder.end()
             return
         node = self._nodes[index]
@@ -76,18 +79,35 @@ class CellRun:
 
     def finish(self) -> None:
         """The cell has run, to its end or to an exception."""
+        if self._closed:
+            return
+        self._closed = True
+        self.missed_statements = self.result.success and self.index < self._written
         if self.recorder is not None:
             error = self.result.error_in_exec
             self.recorder.end(None if error is None else failing_line(error, self.filename) or 0)
 
-    def missed_statements(self) -> bool:
-        """Whether the cell ran cleanly and yet not every statement of it passed by: our wrapper is not in place."""
-        return self.recorder is not None and self.result.success and self.index < self._written
+    def let_go(self) -> None:
+        """Keep nothing of the shell's: a result holds what was displayed, and an error the frames that it left."""
+        self.result = None
 
     def is_running(self) -> bool:
         """Whether the cell's coroutine is on the stack right now."""
         coroutine = None if self.coroutine is None else self.coroutine()
         return coroutine is not None and bool(coroutine.cr_running)
+
+    def is_over(self, result: Any) -> bool:
+        """Whether the run has ended, now that the cell of `result` has.
+
+        One that waits in an `await` has not, though it is off the stack: a task in the background may run cells of
+        its own. One that Ctrl-C left there has: the shell then gives the cell a result of its own making.
+        """
+        if self._closed or self.result is result:
+            return True
+        coroutine = None if self.coroutine is None else self.coroutine()
+        if coroutine is None or coroutine.cr_frame is None:
+            return True
+        return not coroutine.cr_running and getattr(getattr(result, "info", None), "raw_cell", None) == self.raw_cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +191,14 @@ class Capture:
             async_: bool = False,  # noqa: FBT001, FBT002  IPython's signature
             **kwargs: Any,
         ) -> Coroutine[Any, Any, Any]:
-            if result is not None and self.active:
+            if result is not None and self._runs:
                 # As `_shielded`, with fewer calls: this stands between every two statements.
                 try:
                     run = self._newest
                     if run is None or run.result is not result:
                         run = self._run_of(result)
                     if run is not None:
-                        run.next_statement(code_obj)
+                        run.next_statement(code_obj, watched=self.active)
                 except Exception as error:  # noqa: BLE001
                     self._give_up(result, error)
                 except KeyboardInterrupt:
@@ -276,27 +296,27 @@ class Capture:
     def was_bypassed(self, result: Any, finished: list[CellRun]) -> bool:
         """Whether the cell of `result` ran, and ran past a wrapper of ours: another extension has undone it."""
         entered, self._entered = self._entered, False
-        if any(run.missed_statements() for run in finished):
+        if any(run.missed_statements for run in finished):
             return True
         ran = result is not None and result.error_before_exec is None and result.info.raw_cell.strip()
         return bool(ran) and not entered
 
     def take_finished(self, result: Any) -> list[CellRun]:
-        """The runs that ended with the cell of `result`, closed, outermost first; none while an outer cell goes on.
-
-        A run that was left suspended (Ctrl-C during an `await`) has no end of its own: it is closed with the next
-        cell that has, and what the event loop runs of it later is no longer recorded.
-        """
+        """The runs that ended with the cell of `result`, closed, outermost first; none while an outer cell goes on."""
         self._interrupted = False
         own = self._own_runs()
-        finished = [run for run in own if run.result is result or not run.is_running()]
+        finished = [run for run in own if run.is_over(result)]
         for run in finished:
             self._faults.shielded(run.finish)
+        self._newest = None
         if len(finished) < len(own):
+            for run in finished:
+                run.let_go()
+                if run.recorder is None or not run.recorder.sightings:
+                    self._runs.remove(run)
             return []
         for run in finished:
             self._runs.remove(run)
-        self._newest = None
         return finished
 
 

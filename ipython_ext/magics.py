@@ -1,13 +1,13 @@
 """`%shapeguard`, `%shapes` and `%explain`."""
 
 import ast
+import re
 from collections import UserDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from ipython_ext.configuration import Shapeguard
 from ipython_ext.faults import Faults
@@ -43,12 +43,14 @@ class ShapeguardMagics(Magics):
         """
         self._run(self._shapeguard, line)
 
-    @magic_arguments()
-    @argument("names", nargs="*", help="names or patterns: X, net.0.weight, W*")
-    @argument("--kind", choices=options.KINDS, help="only this kind of value")
     @line_cell_magic
     def shapes(self, line: str, cell: str | None = None) -> None:
-        """Every tensor-like name of the namespace, largest first; with names, those and what they hold."""
+        """Every tensor-like name of the namespace, largest first; with names, those and what they hold.
+
+        %shapes [--kind tensor|array|container|module] [NAME or PATTERN ...]
+
+        A NAME may be an attribute or an item, such as net.weight or batch['x']; a PATTERN is W* or layer?.
+        """
         self._run(self._shapes, line, cell)
 
     def _run(self, step: Callable[..., None], *args: Any) -> None:
@@ -115,34 +117,33 @@ class ShapeguardMagics(Magics):
                 f"%%shapes: {line.strip()!r} is not valid on the first line of a cell; valid: {', '.join(DIRECTIVES)}"
             )
             raise UsageError(message)
-        arguments = parse_argstring(self.shapes, line)
-        kinds = (arguments.kind,) if arguments.kind else options.KINDS
-        names = [name.strip("'\"") for name in arguments.names]
-        found = list(self._found(names, Selection(kinds=kinds)))
+        names, kinds = _asked_for(line)
+        every = self._namespace()
+        found = [row for name in names for row in self._found(name, kinds, every)] if names else []
+        if not names:
+            found = list(_rows(every, Selection(kinds=kinds)))
         if not found:
-            kind = f" of kind {arguments.kind}" if arguments.kind else ""
-            print(f"no tensors, arrays or modules{kind} in the namespace")  # noqa: T201
+            of_kind = f" of kind {kinds[0]}" if len(kinds) == 1 else ""
+            asked = f" that {' or '.join(names)} names" if names else ""
+            print(f"no tensors, arrays or modules{of_kind}{asked} in the namespace")  # noqa: T201
             return
         publish_table(self._shell, Table(tuple(found)), "shapes in the namespace")
 
-    def _found(self, names: list[str], selection: Selection) -> Iterator[Row]:
-        every = self._namespace()
-        if not names:
-            yield from _rows(every, selection)
+    def _found(self, name: str, kinds: tuple[str, ...], every: dict[str, Spec]) -> Iterator[Row]:
+        if any(sign in name for sign in "*?") and not name.endswith("]"):
+            yield from _rows(every, Selection(kinds=kinds, names=(name,)))
             return
-        for name in names:
-            if any(sign in name for sign in "*?") and not name.endswith("]"):
-                yield from _rows(every, Selection(kinds=selection.kinds, names=(name,)))
-                continue
-            value = self._value_of(name)
-            spec = None if value is MISSING else describe(value)
-            if spec is None or not is_tensor_like(spec):
-                known = ", ".join(sorted(every)) or "none"
-                what = "is not defined" if spec is None else f"is a {spec.type}, which has no shape"
-                message = f"%shapes: {name!r} {what}; names with shapes are: {known}"
-                raise UsageError(message)
+        value = self._value_of(name)
+        spec = None if value is MISSING else describe(value)
+        if spec is None or not is_tensor_like(spec):
+            known = ", ".join(sorted(every)) or "none"
+            what = "is not defined, or cannot be read without running code" if spec is None else "has no shape"
+            message = f"%shapes: {name!r} {what}; names with shapes are: {known}"
+            raise UsageError(message)
+        if spec.kind in kinds:
             yield _row(name, spec)
-            yield from (_row(_entry(name, key, value), item) for key, item in spec.items if is_tensor_like(item))
+        entries = ((_entry(name, key, value), item) for key, item in spec.items)
+        yield from (_row(entry, item) for entry, item in entries if is_tensor_like(item) and item.kind in kinds)
 
     def _namespace(self) -> dict[str, Spec]:
         """The user's own names, without the shell's, each with what it is."""
@@ -178,6 +179,25 @@ class Switch:
     def turn(self, *, on: bool) -> None:
         """Annotations on or off."""
         self._turn(on)
+
+
+def _asked_for(line: str) -> tuple[list[str], tuple[str, ...]]:
+    """Names and kinds of a `%shapes` line; a space within brackets or quotes is part of a name.
+
+    >>> _asked_for("d['a b'] W* --kind tensor")
+    (["d['a b']", 'W*'], ('tensor',))
+    """
+    words = re.findall(r"(?:\[[^\]]*\]|[^\s\[])+", line)
+    kinds = options.KINDS
+    if "--kind" in words:
+        place = words.index("--kind")
+        chosen = words[place + 1 : place + 2]
+        if not set(chosen) <= set(options.KINDS) or not chosen:
+            message = f"%shapes: --kind takes one of {', '.join(options.KINDS)}; got {' '.join(chosen) or 'nothing'}"
+            raise UsageError(message)
+        kinds = (chosen[0],)
+        del words[place : place + 2]
+    return [word.strip("'\"") for word in words], kinds
 
 
 def _rows(specs: dict[str, Spec], selection: Selection) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """Showing a report under its cell: a mime bundle in a notebook, aligned text in a terminal."""
 
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from IPython.core.displaypub import DisplayPublisher
 
@@ -18,10 +18,10 @@ def selection() -> Selection:
     return Selection(settings.rows, settings.kinds, settings.names)
 
 
-def publish_report(shell: Any, report: Report) -> None:
-    """Show what a cell gave, if there is anything to show."""
+def publish_report(shell: Any, report: Report, stream: TextIO) -> None:
+    """Show what a cell gave, if there is anything to show; in a terminal on `stream`."""
     if _is_terminal(shell):
-        _write(report_text(report, selection(), painter(sys.stdout, settings.color)))
+        _write(report_text(report, selection(), painter(stream, settings.color)), stream)
         return
     forms = bundle(report, selection())
     if forms:
@@ -46,9 +46,9 @@ def publish_finding(shell: Any, finding: Finding) -> None:
     )
 
 
-def _write(text: str) -> None:
+def _write(text: str, stream: TextIO | None = None) -> None:
     if text:
-        sys.stdout.write(f"{text}\n")
+        (stream or sys.stdout).write(f"{text}\n")
 
 
 def _is_terminal(shell: Any) -> bool:

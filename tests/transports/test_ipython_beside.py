@@ -155,3 +155,14 @@ def test_post_mortem_sees_the_users_frames_alone(notebook: Notebook) -> None:
         names.append(step.tb_frame.f_code.co_filename)
         step = step.tb_next
     assert not any("shapeguard" in name or "ipython_ext" in name for name in names)
+
+
+def test_a_cell_that_awaits_keeps_its_rows_while_a_task_in_the_background_runs_a_cell(notebook: Notebook) -> None:
+    cell = notebook.run(
+        "import asyncio\n"
+        "async def work():\n    await asyncio.sleep(0.01)\n    get_ipython().run_cell('inner = torch.ones(1)')\n"
+        "task = asyncio.create_task(work())\np = torch.ones(7)\nawait asyncio.sleep(0.1)\nq = torch.ones(8)"
+    )
+    assert len(cell.annotations) == 1
+    assert [seen.target for seen in notebook.observations] == ["p", "q", "inner"]
+    assert notebook.names("z = torch.ones(1)") == ["z"]

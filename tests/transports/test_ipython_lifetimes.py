@@ -34,6 +34,10 @@ LIFETIMES = {
     "a graph": ["x = made(2).requires_grad_()\ny = (x * 2).sum()\nalive.append(weakref.ref(y))", "del x, y"],
     "in-place work": ["x = made(2)\nx += 1\nx[0] = 1", "del x"],
     "with a block": ["with torch.no_grad():\n    x = made(2)\n    del x\n    now = alive[0]() is None"],
+    "nested cells that fail": [
+        "ip = get_ipython()\ndef bad():\n    x = made(2)\n    raise ValueError",
+        "for i in range(4):\n    ip.run_cell('bad()')\nimport gc\ngc.collect()\nnow = sum(r() is not None for r in alive)",
+    ],
     "a magic": ["%time x = made(2)", "del x"],
 }
 
@@ -70,7 +74,7 @@ def test_rows_were_shown_in_the_cells_that_bind() -> None:
     shown = {case: lifetimes(cells, load=True, kind=KeepingShell)[2] for case, cells in LIFETIMES.items()}
     unseen = {case for case, was_shown in shown.items() if not was_shown}
     # There nothing is left to be shown when the statement or the cell is over.
-    assert unseen == {"an error in a function", "with a block"}
+    assert unseen == {"an error in a function", "with a block", "nested cells that fail"}
 
 
 def test_an_unloaded_extension_keeps_neither_itself_nor_the_shell() -> None:

@@ -147,6 +147,6 @@ def test_a_mistake_in_pyproject_is_one_line_and_the_extension_loads(
     monkeypatch.chdir(tmp_path)
     ipython_ext.load_ipython_extension(plain.shell)
     (line,) = capsys.readouterr().err.splitlines()
-    assert "'row' is not an option; valid are rows, items, kinds, names, color" in line
+    assert "'row' is not an option; valid are rows, items, kinds, names, color, guard" in line
     assert plain.names("import torch\nx = torch.ones(1)") == ["x"]
     ipython_ext.unload_ipython_extension(plain.shell)

@@ -5,6 +5,11 @@ import pytest
 from .conftest import Notebook
 
 
+def test_off_and_on_within_a_cell_hold_for_its_statements(notebook: Notebook) -> None:
+    cell = "a = torch.ones(1)\n%shapeguard off\nx = torch.ones(2)\n%shapeguard on\ny = torch.ones(3)\nz = torch.ones(4)"
+    assert notebook.names(cell) == ["a", "y", "z"]
+
+
 def test_off_and_on(notebook: Notebook) -> None:
     notebook.run("%shapeguard off")
     assert notebook.run("x = torch.ones(2)").bundles == []
@@ -12,19 +17,25 @@ def test_off_and_on(notebook: Notebook) -> None:
     notebook.run("%shapeguard on")
     assert notebook.names("x = torch.ones(2)") == ["x"]
     assert notebook.run("%shapeguard").stdout == (
-        "shapeguard is on; rows=40, items=8, kinds=tensor array container module, names=(none), color=auto\n"
+        "shapeguard is on; rows=40, items=8, kinds=tensor array container module, names=(none), color=auto, guard=on\n"
     )
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("%shapeguard of", "%shapeguard: 'of' is not valid; valid are on, off, status, set OPTION VALUE"),
-        ("%shapeguard on now", "%shapeguard: 'on now' is not valid; valid are on, off, status, set OPTION VALUE"),
-        ("%shapeguard set", "%shapeguard set OPTION VALUE; options are rows, items, kinds, names, color"),
+        (
+            "%shapeguard of",
+            "%shapeguard: 'of' is not valid; valid are on, off, status, guard on, guard off, set OPTION VALUE",
+        ),
+        (
+            "%shapeguard on now",
+            "%shapeguard: 'on now' is not valid; valid are on, off, status, guard on, guard off, set OPTION VALUE",
+        ),
+        ("%shapeguard set", "%shapeguard set OPTION VALUE; options are rows, items, kinds, names, color, guard"),
         (
             "%shapeguard set row 3",
-            "%shapeguard set: 'row' is not an option; valid are rows, items, kinds, names, color",
+            "%shapeguard set: 'row' is not an option; valid are rows, items, kinds, names, color, guard",
         ),
         ("%shapeguard set rows many", "%shapeguard set: rows takes a whole number, 0 or more; got 'many'"),
         ("%shapeguard set rows -1", "%shapeguard set: rows takes a whole number, 0 or more; got '-1'"),
@@ -33,11 +44,22 @@ def test_off_and_on(notebook: Notebook) -> None:
             "%shapeguard set: kinds takes one or more of tensor, array, container, module; got 'tensors'",
         ),
         ("%shapeguard set color red", "%shapeguard set: color takes one of auto, always, never; got 'red'"),
-        ("%shapes nope", "%shapes: 'nope' is not defined; names with shapes are: X"),
-        ("%shapes number", "%shapes: 'number' is a int, which has no shape; names with shapes are: X"),
+        (
+            "%shapes nope",
+            "%shapes: 'nope' is not defined, or cannot be read without running code; names with shapes are: X",
+        ),
+        (
+            "%shapes X.grad",
+            "%shapes: 'X.grad' is not defined, or cannot be read without running code; names with shapes are: X",
+        ),
+        (
+            "%shapes 'unclosed",
+            "%shapes: 'unclosed' is not defined, or cannot be read without running code; names with shapes are: X",
+        ),
+        ("%shapes number", "%shapes: 'number' has no shape; names with shapes are: X"),
         (
             "%shapes --kind tensors",
-            "argument --kind: invalid choice: 'tensors' (choose from 'tensor', 'array', 'container', 'module')",
+            "%shapes: --kind takes one of tensor, array, container, module; got tensors",
         ),
         ("%%shapes on\ny = 1", "%%shapes: 'on' is not valid on the first line of a cell; valid: off"),
     ],
@@ -95,6 +117,10 @@ def test_shapes_of_names_patterns_and_kinds(notebook: Notebook) -> None:
     assert text("%shapes net.weight") == ["net.weight"]
     assert text("%shapes d['k']") == ["d['k']"]
     assert text("%shapes d") == ["d", "d['k']"]
+    assert text("%shapes --kind tensor d b") == ["d['k']", "b"]
+    notebook.run("d['a b'] = W1")
+    assert notebook.run("%shapes d['a b']").bundles[0]["text/plain"] == "  d['a b']   f32[2]   8 B"
+    assert notebook.run("%shapes V*").stdout == "no tensors, arrays or modules that V* names in the namespace\n"
 
 
 def test_shapes_shows_all_that_a_cell_left_out(notebook: Notebook) -> None:

@@ -252,3 +252,9 @@ def test_a_report_knows_its_cell(notebook: Notebook) -> None:
     assert (source.uri, source.kind, source.cell_id) == ("cell:abc", "cell", "abc")
     assert source.execution_count == notebook.shell.execution_count - 1
     assert source.sha256 == "61a9e713b9fb8a2ee89168b24d18ec914a1fc440e28cb756b3b7fe053e3e29af"
+
+
+def test_rows_in_a_terminal_stay_out_of_what_the_cell_put_in_place_of_standard_output(terminal: Notebook) -> None:
+    cell = terminal.run("import io, sys\nkept, sys.stdout = sys.stdout, io.StringIO()\nx = torch.ones(2)")
+    terminal.shell.user_ns["buffer"], sys.stdout = sys.stdout, terminal["kept"]
+    assert "x   f32[2]" in cell.stdout

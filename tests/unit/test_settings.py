@@ -123,7 +123,7 @@ def test_an_option_refuses_in_one_line_that_says_what_is_valid_and_keeps_its_val
 def test_an_unknown_option_is_refused_with_the_list_of_those_that_exist(name: str) -> None:
     with pytest.raises(SettingsError) as caught:
         change(name, "1")
-    assert str(caught.value) == f"set: {name!r} is not an option; valid are rows, items, kinds, names, color"
+    assert str(caught.value) == f"set: {name!r} is not an option; valid are rows, items, kinds, names, color, guard"
 
 
 def test_reset_gives_the_named_options_their_defaults_and_leaves_the_others() -> None:
@@ -176,7 +176,7 @@ def test_a_project_file_gives_the_options_that_it_sets_and_puts_none_in_force(
     [
         (
             "[tool.shapeguard]\nrow = 5",
-            "{path} [tool.shapeguard]: 'row' is not an option; valid are rows, items, kinds, names, color",
+            "{path} [tool.shapeguard]: 'row' is not an option; valid are rows, items, kinds, names, color, guard",
         ),
         (
             "[tool.shapeguard]\nrows = true",

@@ -138,8 +138,6 @@ def test_pytest_guards_what_it_is_told_to_and_nothing_else(package: Path) -> Non
             "-m",
             "pytest",
             "-p",
-            "shapeguard.pytest_plugin",
-            "-p",
             "no:cacheprovider",
             option,
             "test_it.py",

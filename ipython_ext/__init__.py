@@ -55,6 +55,7 @@ class Extension:
         """What the last cell gave, what its magics ran as cells within included."""
         self.last_finding: Finding | None = None
         """What explained the last error that could be explained."""
+        self._is_nested = False
         self._stream = sys.stdout
         """Standard output as it was when the cell began: the cell may have put something of its own in its place."""
         self._magics: ShapeguardMagics | None = None
@@ -130,15 +131,23 @@ class Extension:
 
     def _after_cell(self, result: Any = None) -> None:
         """Show what the cell gave. IPython prints the traceback of whatever escapes a callback: nothing must."""
+        self._is_nested = False
         try:
             self.faults.shielded(self._show, result)
-            self.faults.tell()
+            # Not in the midst of a cell, whose magic may be keeping what is printed for itself.
+            if not self._is_nested:
+                self.faults.tell()
         except KeyboardInterrupt:
             # It came while the block was being drawn: the cell itself is over, and only the block is lost.
             return
 
     def _show(self, result: Any) -> None:
-        finished = self.capture.take_finished(result)
+        try:
+            finished = self.capture.take_finished(result)
+        except Exception:
+            self.capture.forget()
+            raise
+        self._is_nested = self.capture.is_busy()
         if self.capture.active and self.capture.was_bypassed(result, finished):
             self.capture.install()
         if any(run.recorder is not None for run in finished):

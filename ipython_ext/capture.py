@@ -293,6 +293,15 @@ class Capture:
         thread = threading.get_ident()
         return [run for run in self._runs if run.thread == thread]
 
+    def forget(self) -> None:
+        """Drop every run, whatever has become of it."""
+        self._runs.clear()
+        self._newest = None
+
+    def is_busy(self) -> bool:
+        """Whether a cell of this thread goes on."""
+        return bool(self._own_runs())
+
     def was_bypassed(self, result: Any, finished: list[CellRun]) -> bool:
         """Whether the cell of `result` ran, and ran past a wrapper of ours: another extension has undone it."""
         entered, self._entered = self._entered, False

@@ -188,7 +188,7 @@ def _asked_for(line: str) -> tuple[list[str], tuple[str, ...]]:
     (["d['a b']", 'W*'], ('tensor',))
     """
     words = re.findall(r"(?:\[[^\]]*\]|[^\s\[])+", line)
-    kinds = options.KINDS
+    kinds: tuple[str, ...] = options.KINDS
     if "--kind" in words:
         place = words.index("--kind")
         chosen = words[place + 1 : place + 2]

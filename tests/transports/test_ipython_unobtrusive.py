@@ -201,7 +201,7 @@ def test_tracebacks_show_no_frame_of_shapeguard(notebook: Notebook) -> None:
 def test_an_interrupt_while_shapeguard_works_lands_in_the_users_statement(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_args: Any) -> None:
+    def interrupted(*_args: Any, **_kwargs: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

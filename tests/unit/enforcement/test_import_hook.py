@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -132,16 +133,11 @@ def test_pytest_guards_what_it_is_told_to_and_nothing_else(package: Path) -> Non
             """
         )
     )
+    # Where shapeguard is installed, pytest has found its plugin already, and takes it only once.
+    installed = any(one.name == "shapeguard" for one in entry_points(group="pytest11"))
+    plugin = [] if installed else ["-p", "shapeguard.pytest_plugin"]
     for option, code in (("--shapeguard-packages=guardme", 1), ("--shapeguard-packages=other", 0), ("-q", 0)):
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            option,
-            "test_it.py",
-        ]
+        command = [sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", option, "test_it.py"]
         done = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)  # noqa: S603
         assert done.returncode == code, done.stdout
         assert ("f(y): dim 0 of y is 1, but n is 2" in done.stdout) == bool(code)

@@ -26,12 +26,14 @@ def run_script(file: Path, arguments: Sequence[str], delivery: Delivery) -> int:
         ProgramFileError: the file cannot be read as Python source.
     """
     source = _read(file)
+    # As Python names it since 3.9: what the script defines is found wherever it changes directory to.
+    filename = str(file.absolute())
     error: BaseException | None
     with main_module(file, arguments) as namespace:
         try:
-            report, error = session.run_source(source, filename=str(file), namespace=namespace)
+            report, error = session.run_source(source, filename=filename, namespace=namespace)
         except SyntaxError as mistake:
-            report = session.unparsed_report(source, mistake, filename=str(file))
+            report = session.unparsed_report(source, mistake, filename=filename)
             # As with `python FILE`, the mistake stands alone: the frames below it are all ours.
             error = mistake.with_traceback(None)
         code = _tell_ending(error)

@@ -1,6 +1,7 @@
 """Where a report goes, in which format."""
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,18 @@ from typing import TextIO
 
 import click
 
+from shapeguard.errors import ShapeguardError
 from shapeguard.rendering import Paint
 from shapeguard.rendering.terminal import painter
 from shapeguard.settings import settings
 
+STANDARD_OUTPUT = "standard output"
 FORMATS = ("text", "html", "json")
 SUFFIXES: Mapping[str, str] = {".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
+
+
+class DeliveryError(ShapeguardError):
+    """A report cannot be written to where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,52 @@ class Target:
     """One file to write."""
 
     path: Path
+    """Absolute, since the program may change directory."""
     form: str
+    typed: str
+    """The path as the user wrote it, for messages."""
+
+    def check(self) -> None:
+        """Make the parent folder and see that the file can be written; what is at the path stays as it is.
+
+        Raises:
+            DeliveryError: it cannot.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _try_to_open(self.path)
+        except OSError as error:
+            raise _not_written(self.typed, error) from None
+
+    def write(self, text: str) -> None:
+        """Write the file.
+
+        Raises:
+            DeliveryError: it cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # A name that is no Unicode text may come from the file system or from the program.
+            self.path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise _not_written(self.typed, error) from None
+
+
+def _not_written(where: str, error: OSError) -> DeliveryError:
+    return DeliveryError(f"{where}: cannot be written: {error.strerror or error}")
+
+
+def _try_to_open(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        path.open("a").close()
+        # A link that leads nowhere yet is itself to stay.
+        path.resolve().unlink()
+        return
+    # A pipe would wait for its reader, and the reader would take the close for the end.
+    if not stat.S_ISFIFO(mode):
+        path.open("a").close()
 
 
 def form_of(path: Path) -> str:
@@ -40,6 +92,13 @@ def form_of(path: Path) -> str:
         message = f"-o {path}: its suffix names no format; use {', '.join(SUFFIXES)}, or --format {'|'.join(FORMATS)}"
         raise click.UsageError(message)
     return form
+
+
+def _discard_what_is_pending(stream: TextIO) -> None:
+    """Let the buffer of a stream go nowhere: closing it, or the exit of Python, would fail on it once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 @dataclass(slots=True)
@@ -81,14 +140,41 @@ class Delivery:
             os.dup2(kept, 1)
             os.close(kept)
 
-    def deliver(self, forms: Mapping[str, Callable[[], str]]) -> None:
-        """Write each file in its format; without files, the report to standard output."""
+    def check(self) -> None:
+        """See that every file can be written, before a program runs for long.
+
+        Raises:
+            DeliveryError: one cannot.
+        """
         for target in self.targets:
-            target.path.parent.mkdir(parents=True, exist_ok=True)
-            target.path.write_text(forms[target.form]() + "\n", encoding="utf-8")
-            click.echo(f"wrote {os.path.relpath(target.path)}", err=True)
+            target.check()
+
+    def deliver(self, forms: Mapping[str, Callable[[], str]]) -> None:
+        """Write each file in its format; without files, the report to standard output.
+
+        Raises:
+            DeliveryError: something could not be written; all else is.
+        """
+        failures = []
+        for target in self.targets:
+            try:
+                target.write(forms[target.form]())
+            except DeliveryError as error:
+                failures.append(str(error))
+            else:
+                click.echo(f"wrote {target.typed}", err=True)
+        if failures:
+            raise DeliveryError("; ".join(failures))
         if not self.targets:
-            text = forms[self.form]()
-            if text:
-                self.stream.write(f"{text}\n")
-        self.stream.flush()
+            self._show(forms[self.form]())
+
+    def _show(self, text: str) -> None:
+        try:
+            self.stream.write(f"{text}\n" if text else "")
+            self.stream.flush()
+        except BrokenPipeError:
+            # Whoever reads has read enough; click ends the process without a word.
+            raise
+        except OSError as error:
+            _discard_what_is_pending(self.stream)
+            raise _not_written(STANDARD_OUTPUT, error) from None

@@ -24,8 +24,10 @@ def run_notebook_file(file: Path, delivery: Delivery) -> int:
 
     Raises:
         ProgramFileError: the file is no Python notebook.
+        DeliveryError: the reports cannot be written; before the notebook runs, where that is known.
     """
     notebook = read_notebook(file)
+    delivery.check()
     printer = Printer(delivery, sum(cell.cell_type == "code" for cell in notebook.cells))
     outcomes = run_notebook(notebook, file, printer)
     delivery.deliver(

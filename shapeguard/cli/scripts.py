@@ -4,6 +4,7 @@ import sys
 import tokenize
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -24,8 +25,10 @@ def run_script(file: Path, arguments: Sequence[str], delivery: Delivery) -> int:
 
     Raises:
         ProgramFileError: the file cannot be read as Python source.
+        DeliveryError: the report cannot be written; before the program runs, where that is known.
     """
     source = _read(file)
+    delivery.check()
     # As Python names it since 3.9: what the script defines is found wherever it changes directory to.
     filename = str(file.absolute())
     error: BaseException | None
@@ -64,7 +67,9 @@ def _read(file: Path) -> str:
 
 def _tell_ending(error: BaseException | None) -> int:
     """Print what Python itself prints at the end of a program, and give its exit code."""
-    sys.stdout.flush()
+    # What could not be written is still pending, and is told of where the report or Python itself writes it.
+    with suppress(OSError):
+        sys.stdout.flush()
     if error is None:
         return 0
     if isinstance(error, SystemExit):

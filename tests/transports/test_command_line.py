@@ -299,3 +299,54 @@ def test_the_traceback_of_a_script_is_what_python_prints(tmp_path: Path, text: s
     path = script(tmp_path, text)
     plain = subprocess.run([sys.executable, path.name], capture_output=True, text=True, cwd=tmp_path, check=False)  # noqa: S603
     assert run("run", path.name, cwd=tmp_path).stderr == plain.stderr
+
+
+@pytest.mark.parametrize("name", ["file/page.html", "/proc/nope/page.html", "folder.html", "loop.html"])
+@pytest.mark.parametrize("is_notebook", [False, True])
+def test_an_output_that_cannot_be_written_is_told_of_before_the_program_runs(
+    tmp_path: Path, name: str, *, is_notebook: bool
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.html" / "inner").mkdir(parents=True)
+    (tmp_path / "loop.html").symlink_to("loop.html")
+    path = notebook(tmp_path, "print('ran')") if is_notebook else script(tmp_path, "print('ran')\n")
+    done = run("run", path, "-o", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert name in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "ran" not in done.stdout + done.stderr
+
+
+def test_trying_an_output_leaves_nothing_behind_and_keeps_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("aim.txt")
+    text = "import os\nprint(open('old.txt').read(), sorted(os.listdir()), os.path.lexists('link.txt'))\n"
+    done = run("run", script(tmp_path, text), "-o", "old.txt", "-o", "new.txt", "-o", "link.txt", cwd=tmp_path)
+    assert done.stdout == "old ['link.txt', 'old.txt', 'program.py'] True\n"
+    assert done.stderr == "wrote old.txt\nwrote new.txt\nwrote link.txt\n"
+
+
+def test_an_output_that_fails_in_the_end_is_one_line_and_the_others_are_written(tmp_path: Path) -> None:
+    path = script(tmp_path, "import os\nos.makedirs('a.txt')\n")
+    done = run("run", path, "-o", "a.txt", "-o", "b.txt", cwd=tmp_path)
+    assert done.stderr == "wrote b.txt\nshapeguard: a.txt: cannot be written: Is a directory\n"
+    assert done.returncode == 2
+
+
+def test_what_was_written_is_named_as_it_was_typed_though_the_folder_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    path = script(tmp_path, "import os\nos.rmdir(os.getcwd())\n")
+    done = run("run", path, "-o", "../out/a.txt", "-o", tmp_path / "b.txt", cwd=tmp_path / "gone")
+    assert "wrote ../out/a.txt\n" not in done.stdout
+    assert f"wrote {tmp_path / 'b.txt'}\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_full_standard_output_is_one_line(tmp_path: Path, form: str) -> None:
+    path = script(tmp_path, "import numpy as np\nx = np.zeros(3)\n")
+    with Path("/dev/full").open("w") as full:
+        done = run("run", path, "--format", form, cwd=tmp_path, stdout=full)
+    assert done.stderr == "shapeguard: standard output: cannot be written: No space left on device\n"
+    assert done.returncode == 2

@@ -94,6 +94,32 @@ def form_of(path: Path) -> str:
     return form
 
 
+def show(text: str, stream: TextIO) -> None:
+    """Write to a stream of the process, with an escape for each character that its encoding does not have.
+
+    Raises:
+        DeliveryError: it cannot be written.
+    """
+    try:
+        stream.write(_encodable(text, stream))
+        stream.flush()
+    except BrokenPipeError:
+        # Whoever reads has read enough; click ends the process without a word.
+        raise
+    except OSError as error:
+        _discard_what_is_pending(stream)
+        raise _not_written(STANDARD_OUTPUT, error) from None
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
+    try:
+        text.encode(encoding, stream.errors or "strict")
+    except UnicodeEncodeError:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
 def _discard_what_is_pending(stream: TextIO) -> None:
     """Let the buffer of a stream go nowhere: closing it, or the exit of Python, would fail on it once more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -166,15 +192,5 @@ class Delivery:
         if failures:
             raise DeliveryError("; ".join(failures))
         if not self.targets:
-            self._show(forms[self.form]())
-
-    def _show(self, text: str) -> None:
-        try:
-            self.stream.write(f"{text}\n" if text else "")
-            self.stream.flush()
-        except BrokenPipeError:
-            # Whoever reads has read enough; click ends the process without a word.
-            raise
-        except OSError as error:
-            _discard_what_is_pending(self.stream)
-            raise _not_written(STANDARD_OUTPUT, error) from None
+            text = forms[self.form]()
+            show(f"{text}\n" if text else "", self.stream)

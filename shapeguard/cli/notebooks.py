@@ -9,7 +9,7 @@ from pygments import highlight
 from pygments.formatters import TerminalFormatter
 from pygments.lexers import PythonLexer
 
-from shapeguard.cli.delivery import Delivery
+from shapeguard.cli.delivery import Delivery, show
 from shapeguard.notebook import CellOutcome, Listener, html_of, read_notebook, run_notebook
 from shapeguard.records import MIME_TYPE
 from shapeguard.rendering import Selection, coloured, report_text
@@ -108,8 +108,7 @@ class Printer(Listener):
     def _draw(self, text: str) -> None:
         self._parts.append(click.unstyle(text))
         # Not through sys.stdout: while a cell runs, that is the cell's own.
-        self._stream.write(text if self._colored else click.unstyle(text))
-        self._stream.flush()
+        show(text if self._colored else click.unstyle(text), self._stream)
 
 
 def _indented(prompt: str, text: str) -> str:

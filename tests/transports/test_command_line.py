@@ -350,3 +350,12 @@ def test_a_full_standard_output_is_one_line(tmp_path: Path, form: str) -> None:
         done = run("run", path, "--format", form, cwd=tmp_path, stdout=full)
     assert done.stderr == "shapeguard: standard output: cannot be written: No space left on device\n"
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("is_notebook", [False, True])
+def test_what_standard_output_cannot_encode_is_escaped(tmp_path: Path, *, is_notebook: bool) -> None:
+    text = "import numpy as np\nnäme = np.zeros(3)\n"
+    path = notebook(tmp_path, text) if is_notebook else script(tmp_path, text)
+    done = run("run", path, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert r"n\xe4me   f64[3]   ndarray" in done.stdout
+    assert (done.stderr, done.returncode) == ("", 0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from shapeguard.cli.delivery import FORMATS, Delivery, Target, form_of
+from shapeguard.cli.delivery import FORMATS, Delivery, Target, form_of, say
 from shapeguard.cli.scripts import run_script
 from shapeguard.errors import MissingExtraError, ShapeguardError
 from shapeguard.settings import project_file, read_project_file, settings
@@ -47,7 +47,7 @@ def run(file: Path, arguments: tuple[str, ...], form: str | None, paths: tuple[s
                 else run_script(file, arguments, delivery)
             )
     except ShapeguardError as error:
-        click.echo(f"shapeguard: {error}", err=True)
+        say(f"shapeguard: {error}")
         code = WRONG_USE
     sys.exit(code)
 

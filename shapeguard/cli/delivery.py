@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -12,7 +12,7 @@ from typing import TextIO
 import click
 
 from shapeguard.errors import ShapeguardError
-from shapeguard.rendering import Paint
+from shapeguard.rendering import Paint, plain
 from shapeguard.rendering.terminal import painter
 from shapeguard.settings import settings
 
@@ -94,6 +94,29 @@ def form_of(path: Path) -> str:
     return form
 
 
+def say(line: str) -> None:
+    """One line on standard error, unless the program has done away with that."""
+    with suppress(OSError, ValueError):
+        click.echo(line, err=True)
+
+
+def flush_output() -> None:
+    """Flush standard output, whatever the program has made of it.
+
+    A failure is not lost: what is still pending fails again where the report is written, or where Python exits.
+    """
+    with suppress(Exception):
+        sys.stdout.flush()
+
+
+def _is_open(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.writable()
+    # Closed or detached, or an object that is a stream only in part.
+    except (ValueError, AttributeError):
+        return False
+
+
 def show(text: str, stream: TextIO) -> None:
     """Write to a stream of the process, with an escape for each character that its encoding does not have.
 
@@ -133,7 +156,7 @@ class Delivery:
 
     form: str
     targets: Sequence[Target] = ()
-    stream: TextIO = field(default_factory=lambda: sys.stdout)
+    stream: TextIO | None = field(default_factory=lambda: sys.stdout)
 
     @property
     def is_shown(self) -> bool:
@@ -143,7 +166,8 @@ class Delivery:
     @property
     def paint(self) -> Paint:
         """Colour for the stream, or none."""
-        return painter(self.stream, settings.color)
+        stream = self._open_stream()
+        return painter(stream, settings.color) if stream else plain
 
     @contextmanager
     def standard_output(self) -> Iterator[None]:
@@ -155,14 +179,19 @@ class Delivery:
             self.stream = sys.stdout
             yield
             return
-        sys.stdout.flush()
-        kept = os.dup(1)
+        flush_output()
+        try:
+            kept = os.dup(1)
+        except OSError:
+            # The process was started without standard output.
+            yield
+            return
         os.dup2(2, 1)
         try:
             with os.fdopen(os.dup(kept), "w", encoding="utf-8") as self.stream:
                 yield
         finally:
-            sys.stdout.flush()
+            flush_output()
             os.dup2(kept, 1)
             os.close(kept)
 
@@ -188,9 +217,19 @@ class Delivery:
             except DeliveryError as error:
                 failures.append(str(error))
             else:
-                click.echo(f"wrote {target.typed}", err=True)
+                say(f"wrote {target.typed}")
         if failures:
             raise DeliveryError("; ".join(failures))
         if not self.targets:
-            text = forms[self.form]()
-            show(f"{text}\n" if text else "", self.stream)
+            self._show(forms[self.form]())
+
+    def _show(self, text: str) -> None:
+        stream = self._open_stream()
+        if stream is not None:
+            show(f"{text}\n" if text else "", stream)
+        elif text:
+            say("shapeguard: standard output is closed; use -o PATH")
+
+    def _open_stream(self) -> TextIO | None:
+        """The stream for the report, or what stands for it where the program closed or detached it."""
+        return next(filter(_is_open, (self.stream, sys.__stdout__, sys.stdout)), None)

@@ -9,7 +9,7 @@ from pygments import highlight
 from pygments.formatters import TerminalFormatter
 from pygments.lexers import PythonLexer
 
-from shapeguard.cli.delivery import Delivery, show
+from shapeguard.cli.delivery import Delivery, say, show
 from shapeguard.notebook import CellOutcome, Listener, html_of, read_notebook, run_notebook
 from shapeguard.records import MIME_TYPE
 from shapeguard.rendering import Selection, coloured, report_text
@@ -48,13 +48,13 @@ def _tell_ending(file: Path, outcome: CellOutcome) -> int:
     if isinstance(error, SystemExit):
         if error.code is None or isinstance(error.code, int):
             return (error.code or 0) & 0xFF
-        click.echo(str(error.code), err=True)
+        say(str(error.code))
         return ERROR
     # A SyntaxError's text would add the shell's own name for the cell.
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     first_line = (text.splitlines() or [""])[0]
     line = f" line {outcome.error_line}" if outcome.error_line else ""
-    click.echo(f"shapeguard: {file}: cell {outcome.number}{line}: {type(error).__name__}: {first_line}", err=True)
+    say(f"shapeguard: {file}: cell {outcome.number}{line}: {type(error).__name__}: {first_line}")
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else ERROR
 
 
@@ -77,7 +77,7 @@ class Printer(Listener):
         """The cell's text, before it runs."""
         if not self._delivery.is_shown:
             if number is not None:
-                click.echo(f"cell {number} of {self._cells}", err=True)
+                say(f"cell {number} of {self._cells}")
         elif number is None:
             self._draw(f"{cell.source}\n\n")
         else:

@@ -2,15 +2,11 @@
 
 import sys
 import tokenize
-import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-import click
-
 from shapeguard import session
-from shapeguard.cli.delivery import Delivery
+from shapeguard.cli.delivery import Delivery, flush_output, say
 from shapeguard.errors import ProgramFileError
 from shapeguard.observation.script import main_module
 from shapeguard.observation.statements import own_traceback
@@ -67,15 +63,14 @@ def _read(file: Path) -> str:
 
 def _tell_ending(error: BaseException | None) -> int:
     """Print what Python itself prints at the end of a program, and give its exit code."""
-    # What could not be written is still pending, and is told of where the report or Python itself writes it.
-    with suppress(OSError):
-        sys.stdout.flush()
+    flush_output()
     if error is None:
         return 0
     if isinstance(error, SystemExit):
         if error.code is None or isinstance(error.code, int):
             return (error.code or 0) & 0xFF
-        click.echo(str(error.code), err=True)
+        say(str(error.code))
         return ERROR
-    traceback.print_exception(error.with_traceback(own_traceback(error)))
+    # Python's own printer: it also knows what to do without sys.stderr.
+    sys.__excepthook__(type(error), error.with_traceback(own_traceback(error)), error.__traceback__)
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else ERROR

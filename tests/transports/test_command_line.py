@@ -359,3 +359,27 @@ def test_what_standard_output_cannot_encode_is_escaped(tmp_path: Path, *, is_not
     done = run("run", path, cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert r"n\xe4me   f64[3]   ndarray" in done.stdout
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("last", "is_shown"),
+    [
+        ("sys.stdout = None", True),
+        ("sys.stdout = open(os.devnull, 'w'); sys.stdout.close()", True),
+        ("sys.stdout = io.TextIOWrapper(sys.stdout.detach(), 'utf-8', write_through=True)", True),
+        ("sys.stdout.close()", False),
+    ],
+)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_script_may_do_away_with_standard_output(tmp_path: Path, last: str, form: str, *, is_shown: bool) -> None:
+    path = script(tmp_path, f"import io, os, sys\nimport numpy as np\nx = np.zeros(3)\n{last}\n")
+    done = run("run", path, "--format", form, cwd=tmp_path)
+    told = "" if is_shown or form == "json" else "shapeguard: standard output is closed; use -o PATH\n"
+    assert (done.stderr, done.returncode) == (told, 0)
+    assert bool(done.stdout) is not bool(told)
+
+
+def test_a_script_may_do_away_with_standard_error(tmp_path: Path) -> None:
+    path = script(tmp_path, "import sys\nimport numpy as np\nx = np.zeros(3)\nsys.stderr = None\n1 / 0\n")
+    done = run("run", path, cwd=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("  3  x   f64[3]   ndarray\n", "", 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from shapeguard.cli.delivery import FORMATS, Delivery, Target, form_of
+from shapeguard.cli.delivery import FORMATS, Delivery, Target, form_of, say
 from shapeguard.cli.scripts import run_script
 from shapeguard.errors import MissingExtraError, ShapeguardError
 from shapeguard.settings import project_file, read_project_file, settings
@@ -28,11 +28,10 @@ def main() -> None:
     "--output",
     "paths",
     metavar="PATH",
-    type=click.Path(path_type=Path, dir_okay=False),
     multiple=True,
     help="Write the report to PATH; may be repeated.",
 )
-def run(file: Path, arguments: tuple[str, ...], form: str | None, paths: tuple[Path, ...]) -> None:
+def run(file: Path, arguments: tuple[str, ...], form: str | None, paths: tuple[str, ...]) -> None:
     """Run FILE, a script or a notebook, and report what every result in it is.
 
     What stands behind -- goes to the script. The exit code is 0 where all went well, 1 for an error in the program,
@@ -40,7 +39,7 @@ def run(file: Path, arguments: tuple[str, ...], form: str | None, paths: tuple[P
     """
     try:
         _apply_settings(file)
-        delivery = Delivery(form or "text", [Target(path.absolute(), form or form_of(path)) for path in paths])
+        delivery = Delivery(form or "text", [_target(path, form) for path in paths])
         with delivery.standard_output():
             code = (
                 _run_notebook(file, arguments, delivery)
@@ -48,9 +47,14 @@ def run(file: Path, arguments: tuple[str, ...], form: str | None, paths: tuple[P
                 else run_script(file, arguments, delivery)
             )
     except ShapeguardError as error:
-        click.echo(f"shapeguard: {error}", err=True)
+        say(f"shapeguard: {error}")
         code = WRONG_USE
     sys.exit(code)
+
+
+def _target(typed: str, form: str | None) -> Target:
+    path = Path(typed)
+    return Target(path.absolute(), form or form_of(path), typed)
 
 
 def _apply_settings(file: Path) -> None:

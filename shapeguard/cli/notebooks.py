@@ -9,7 +9,7 @@ from pygments import highlight
 from pygments.formatters import TerminalFormatter
 from pygments.lexers import PythonLexer
 
-from shapeguard.cli.delivery import Delivery
+from shapeguard.cli.delivery import Delivery, say, show
 from shapeguard.notebook import CellOutcome, Listener, html_of, read_notebook, run_notebook
 from shapeguard.records import MIME_TYPE
 from shapeguard.rendering import Selection, coloured, report_text
@@ -24,8 +24,10 @@ def run_notebook_file(file: Path, delivery: Delivery) -> int:
 
     Raises:
         ProgramFileError: the file is no Python notebook.
+        DeliveryError: the reports cannot be written; before the notebook runs, where that is known.
     """
     notebook = read_notebook(file)
+    delivery.check()
     printer = Printer(delivery, sum(cell.cell_type == "code" for cell in notebook.cells))
     outcomes = run_notebook(notebook, file, printer)
     delivery.deliver(
@@ -46,13 +48,13 @@ def _tell_ending(file: Path, outcome: CellOutcome) -> int:
     if isinstance(error, SystemExit):
         if error.code is None or isinstance(error.code, int):
             return (error.code or 0) & 0xFF
-        click.echo(str(error.code), err=True)
+        say(str(error.code))
         return ERROR
     # A SyntaxError's text would add the shell's own name for the cell.
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     first_line = (text.splitlines() or [""])[0]
     line = f" line {outcome.error_line}" if outcome.error_line else ""
-    click.echo(f"shapeguard: {file}: cell {outcome.number}{line}: {type(error).__name__}: {first_line}", err=True)
+    say(f"shapeguard: {file}: cell {outcome.number}{line}: {type(error).__name__}: {first_line}")
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else ERROR
 
 
@@ -75,7 +77,7 @@ class Printer(Listener):
         """The cell's text, before it runs."""
         if not self._delivery.is_shown:
             if number is not None:
-                click.echo(f"cell {number} of {self._cells}", err=True)
+                say(f"cell {number} of {self._cells}")
         elif number is None:
             self._draw(f"{cell.source}\n\n")
         else:
@@ -106,8 +108,7 @@ class Printer(Listener):
     def _draw(self, text: str) -> None:
         self._parts.append(click.unstyle(text))
         # Not through sys.stdout: while a cell runs, that is the cell's own.
-        self._stream.write(text if self._colored else click.unstyle(text))
-        self._stream.flush()
+        show(text if self._colored else click.unstyle(text), self._stream)
 
 
 def _indented(prompt: str, text: str) -> str:

@@ -2,14 +2,11 @@
 
 import sys
 import tokenize
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from shapeguard import session
-from shapeguard.cli.delivery import Delivery
+from shapeguard.cli.delivery import Delivery, flush_output, say
 from shapeguard.errors import ProgramFileError
 from shapeguard.observation.script import main_module
 from shapeguard.observation.statements import own_traceback
@@ -24,14 +21,18 @@ def run_script(file: Path, arguments: Sequence[str], delivery: Delivery) -> int:
 
     Raises:
         ProgramFileError: the file cannot be read as Python source.
+        DeliveryError: the report cannot be written; before the program runs, where that is known.
     """
     source = _read(file)
+    delivery.check()
+    # As Python names it since 3.9: what the script defines is found wherever it changes directory to.
+    filename = str(file.absolute())
     error: BaseException | None
     with main_module(file, arguments) as namespace:
         try:
-            report, error = session.run_source(source, filename=str(file), namespace=namespace)
+            report, error = session.run_source(source, filename=filename, namespace=namespace)
         except SyntaxError as mistake:
-            report = session.unparsed_report(source, mistake, filename=str(file))
+            report = session.unparsed_report(source, mistake, filename=filename)
             # As with `python FILE`, the mistake stands alone: the frames below it are all ours.
             error = mistake.with_traceback(None)
         code = _tell_ending(error)
@@ -62,13 +63,14 @@ def _read(file: Path) -> str:
 
 def _tell_ending(error: BaseException | None) -> int:
     """Print what Python itself prints at the end of a program, and give its exit code."""
-    sys.stdout.flush()
+    flush_output()
     if error is None:
         return 0
     if isinstance(error, SystemExit):
         if error.code is None or isinstance(error.code, int):
             return (error.code or 0) & 0xFF
-        click.echo(str(error.code), err=True)
+        say(str(error.code))
         return ERROR
-    traceback.print_exception(error.with_traceback(own_traceback(error)))
+    # Python's own printer: it also knows what to do without sys.stderr.
+    sys.__excepthook__(type(error), error.with_traceback(own_traceback(error)), error.__traceback__)
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else ERROR

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -17,10 +17,13 @@ pytestmark = pytest.mark.kernel
 REPOSITORY = Path(__file__).parents[2]
 
 
-def run(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str | Path, cwd: Path, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  our own program
         [sys.executable, "-m", "shapeguard", *map(str, arguments)],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "NO_COLOR": "", **environment},
@@ -109,13 +112,6 @@ def test_exit_codes_are_the_programs_own(tmp_path: Path, last: str, code: int, s
     assert (done.returncode, report.status) == (code, status)
     assert len(report.observations) == 3
     assert said in done.stderr
-
-
-def test_the_traceback_of_a_script_is_what_python_prints(tmp_path: Path) -> None:
-    path = script(tmp_path, "def f():\n    return 1 / 0\n\nf()\n")
-    ours = run("run", path.name, cwd=tmp_path).stderr
-    plain = subprocess.run([sys.executable, path.name], capture_output=True, text=True, cwd=tmp_path, check=False)  # noqa: S603
-    assert ours.replace(str(tmp_path) + "/", "") == plain.stderr.replace(str(tmp_path) + "/", "")
 
 
 def test_a_script_sees_what_python_gives_it(tmp_path: Path) -> None:
@@ -284,3 +280,106 @@ def test_colour_is_for_a_terminal_and_never_with_no_color(tmp_path: Path, no_col
     )
     assert ("\x1b[" in done.stdout) is (no_color == "")
     assert "f64[3]" in done.stdout
+
+
+def test_a_script_is_known_by_its_absolute_path_wherever_it_goes(tmp_path: Path) -> None:
+    text = (
+        "import inspect, os\ndef f():\n    return 1\nos.chdir('/')\nprint(inspect.getsource(f))\n"
+        "print(f.__code__.co_filename)\n"
+    )
+    path = script(tmp_path, text)
+    done = run("run", path.name, "-o", "report.json", cwd=tmp_path)
+    assert done.stdout == f"def f():\n    return 1\n\n{path}\n"
+    report = Report.from_json((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report.sources[0].uri == path.as_uri()
+
+
+@pytest.mark.parametrize("text", ["def f():\n    return 1 / 0\n\nf()\n", "x = (\n"])
+def test_the_traceback_of_a_script_is_what_python_prints(tmp_path: Path, text: str) -> None:
+    path = script(tmp_path, text)
+    plain = subprocess.run([sys.executable, path.name], capture_output=True, text=True, cwd=tmp_path, check=False)  # noqa: S603
+    assert run("run", path.name, cwd=tmp_path).stderr == plain.stderr
+
+
+@pytest.mark.parametrize("name", ["file/page.html", "/proc/nope/page.html", "folder.html", "loop.html"])
+@pytest.mark.parametrize("is_notebook", [False, True])
+def test_an_output_that_cannot_be_written_is_told_of_before_the_program_runs(
+    tmp_path: Path, name: str, *, is_notebook: bool
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.html" / "inner").mkdir(parents=True)
+    (tmp_path / "loop.html").symlink_to("loop.html")
+    path = notebook(tmp_path, "print('ran')") if is_notebook else script(tmp_path, "print('ran')\n")
+    done = run("run", path, "-o", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert name in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "ran" not in done.stdout + done.stderr
+
+
+def test_trying_an_output_leaves_nothing_behind_and_keeps_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("aim.txt")
+    text = "import os\nprint(open('old.txt').read(), sorted(os.listdir()), os.path.lexists('link.txt'))\n"
+    done = run("run", script(tmp_path, text), "-o", "old.txt", "-o", "new.txt", "-o", "link.txt", cwd=tmp_path)
+    assert done.stdout == "old ['link.txt', 'old.txt', 'program.py'] True\n"
+    assert done.stderr == "wrote old.txt\nwrote new.txt\nwrote link.txt\n"
+
+
+def test_an_output_that_fails_in_the_end_is_one_line_and_the_others_are_written(tmp_path: Path) -> None:
+    path = script(tmp_path, "import os\nos.makedirs('a.txt')\n")
+    done = run("run", path, "-o", "a.txt", "-o", "b.txt", cwd=tmp_path)
+    assert done.stderr == "wrote b.txt\nshapeguard: a.txt: cannot be written: Is a directory\n"
+    assert done.returncode == 2
+
+
+def test_what_was_written_is_named_as_it_was_typed_though_the_folder_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    path = script(tmp_path, "import os\nos.rmdir(os.getcwd())\n")
+    done = run("run", path, "-o", "../out/a.txt", "-o", tmp_path / "b.txt", cwd=tmp_path / "gone")
+    assert "wrote ../out/a.txt\n" not in done.stdout
+    assert f"wrote {tmp_path / 'b.txt'}\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_full_standard_output_is_one_line(tmp_path: Path, form: str) -> None:
+    path = script(tmp_path, "import numpy as np\nx = np.zeros(3)\n")
+    with Path("/dev/full").open("w") as full:
+        done = run("run", path, "--format", form, cwd=tmp_path, stdout=full)
+    assert done.stderr == "shapeguard: standard output: cannot be written: No space left on device\n"
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("is_notebook", [False, True])
+def test_what_standard_output_cannot_encode_is_escaped(tmp_path: Path, *, is_notebook: bool) -> None:
+    text = "import numpy as np\nnäme = np.zeros(3)\n"
+    path = notebook(tmp_path, text) if is_notebook else script(tmp_path, text)
+    done = run("run", path, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert r"n\xe4me   f64[3]   ndarray" in done.stdout
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("last", "is_shown"),
+    [
+        ("sys.stdout = None", True),
+        ("sys.stdout = open(os.devnull, 'w'); sys.stdout.close()", True),
+        ("sys.stdout = io.TextIOWrapper(sys.stdout.detach(), 'utf-8', write_through=True)", True),
+        ("sys.stdout.close()", False),
+    ],
+)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_script_may_do_away_with_standard_output(tmp_path: Path, last: str, form: str, *, is_shown: bool) -> None:
+    path = script(tmp_path, f"import io, os, sys\nimport numpy as np\nx = np.zeros(3)\n{last}\n")
+    done = run("run", path, "--format", form, cwd=tmp_path)
+    told = "" if is_shown or form == "json" else "shapeguard: standard output is closed; use -o PATH\n"
+    assert (done.stderr, done.returncode) == (told, 0)
+    assert bool(done.stdout) is not bool(told)
+
+
+def test_a_script_may_do_away_with_standard_error(tmp_path: Path) -> None:
+    path = script(tmp_path, "import sys\nimport numpy as np\nx = np.zeros(3)\nsys.stderr = None\n1 / 0\n")
+    done = run("run", path, cwd=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("  3  x   f64[3]   ndarray\n", "", 1)

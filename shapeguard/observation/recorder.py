@@ -148,8 +148,7 @@ class Recorder:
                 continue
             if raised_at is not None or not binding.certain:
                 changed = bool(before) and _changed(before[index], value)
-                silent = binding.in_place and version(value) is None
-                if not _ran(binding, changed=changed, silent=silent, hits=hits, complete=complete, raised_at=raised_at):
+                if not _ran(binding, changed=changed, hits=hits, complete=complete, raised_at=raised_at):
                     continue
             spec = describe(value)
             if is_tensor_like(spec):
@@ -186,12 +185,10 @@ def _changed(before: _Token | None, value: object) -> bool:
     return before.version != version(value)
 
 
-def _ran(  # noqa: PLR0913  everything that may prove it
-    binding: Binding, *, changed: bool, silent: bool, hits: set[int] | None, complete: bool, raised_at: int | None
-) -> bool:
+def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bool, raised_at: int | None) -> bool:
     """Whether a target that may have been skipped was bound; in doubt, only a new value counts as proof.
 
-    `silent` is a change in place of what counts none, such as a NumPy array.
+    What changed in place without counting it, such as a NumPy array, is not proven to have changed.
     """
     if hits is None or binding.line is None:
         return changed
@@ -203,7 +200,7 @@ def _ran(  # noqa: PLR0913  everything that may prove it
         return True
     if binding.handlers and complete:
         return changed or not hits.intersection(binding.handlers)
-    return changed or silent
+    return changed
 
 
 def _lines_of_interest(bindings: tuple[Binding, ...]) -> set[int]:

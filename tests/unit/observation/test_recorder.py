@@ -86,6 +86,8 @@ COMPOUND = [
     ("try:\n    old = boom()\nexcept* ValueError:\n    x = z(2)", "x@4[2]"),
     ("while true:\n    try:\n        old = boom()\n    finally:\n        break", ""),
     ("with suppress(ValueError):\n    x = z(2)\n    old = boom()", "x@2[2]"),
+    ("with suppress(Exception):\n    old[0] = boom()", ""),
+    ("with suppress(Exception):\n    old += boom()", ""),
     ("with suppress(ValueError), Failing() as old:\n    keep = z(2)", ""),
     ("with nullcontext(z(2)) as x:\n    y = z(3)", "x@1[2] y@2[3]"),
     ("with nullcontext(z(2)) as x, nullcontext(z(3)) as y:\n    pass", "x@1[2] y@1[3]"),
@@ -148,8 +150,9 @@ ONLY_THE_WATCH_KNOWS = [
     ("with nullcontext():\n    old = old\n    keep = keep\n    pass", "old@2[9] keep@3[9]"),
     ("match 1:\n    case 1:\n        old = old", "old@3[9]"),
     ("if true:\n    old += 1", "old@2[9]"),
-    ("with nullcontext():\n    old += 1", "old@2[9]"),
-    ("with nullcontext():\n    old[0] = 1", "old@2[9]"),
+    ("with nullcontext():\n    old += 1\n    pass", "old@2[9]"),
+    ("with nullcontext():\n    old[0] = 1\n    pass", "old@2[9]"),
+    ("try:\n    old[0] = 1\nexcept ValueError:\n    pass", "old@2[9]"),
 ]
 
 

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 Target: TypeAlias = ast.Name | ast.Attribute | ast.Subscript
@@ -27,6 +27,12 @@ class Binding:
     """Whether the target may hold the same object afterwards, changed (`x += 1`, `x[0] = 1`)."""
     span: tuple[int, int] = (0, 0)
     """First and last line of its own statement."""
+    repeated: bool = False
+    """Whether it stands in the body of a loop, where what comes after it may run before it."""
+    optional: bool = False
+    """Whether it stands in a branch or a loop, so that the statement around it completes without it."""
+    doubtful: bool = False
+    """Whether it stands in a branch within a loop: the other ways through the loop may have done what it would do."""
 
 
 def simple_target(statement: ast.stmt) -> ast.Name | None:
@@ -56,13 +62,26 @@ class _Place:
     fragile: bool = False
     next_line: int | None = None
     handlers: tuple[int, ...] = ()
+    repeated: bool = False
+    optional: bool = False
+    doubtful: bool = False
 
     def binding(self, target: Target, statement: ast.AST, *, certain: bool = True, in_place: bool = False) -> Binding:
         in_place = in_place or not isinstance(target, ast.Name)
         span = (getattr(statement, "lineno", 0), getattr(statement, "end_lineno", 0) or 0)
         proof = self.line if certain else None
         return Binding(
-            target, self.certain and certain, proof, self.fragile, self.next_line, self.handlers, in_place, span
+            target,
+            self.certain and certain,
+            proof,
+            self.fragile,
+            self.next_line,
+            self.handlers,
+            in_place,
+            span,
+            self.repeated,
+            self.optional or not certain,
+            self.doubtful or (self.repeated and not certain),
         )
 
 
@@ -156,18 +175,19 @@ def _of_compound(node: Compound, place: _Place) -> Iterator[Binding]:
             yield from _of_block(node.body, _end(node.test), place, conditional=True)
             yield from _of_block(node.orelse, _end(node.body[-1]), place, conditional=True)
         case ast.While():
-            yield from _walruses(node.test, node, place)
-            yield from _of_block(node.body, _end(node.test), place, conditional=True)
+            yield from _walruses(node.test, node, replace(place, repeated=True))
+            yield from _of_block(node.body, _end(node.test), place, conditional=True, loop=True)
             yield from _of_block(node.orelse, _end(node.body[-1]), place, conditional=True)
         case ast.For() | ast.AsyncFor():
             yield from _walruses(node.iter, node, place)
-            yield from _of_for_target(node)
-            yield from _of_block(node.body, _end(node.iter), place, conditional=True)
+            yield from _of_for_target(node, place)
+            yield from _of_block(node.body, _end(node.iter), place, conditional=True, loop=True)
             yield from _of_block(node.orelse, _end(node.body[-1]), place, conditional=True)
         case ast.With() | ast.AsyncWith():
             header = node.items[-1].optional_vars or node.items[-1].context_expr
             # What a later item raises the first may swallow: that they were bound the first line of the body shows.
-            later = _Place(certain=False, line=_first_lines(node.body, _end(header))[0])
+            first = _first_lines(node.body, _end(header))[0]
+            later = replace(place, certain=False, line=first, fragile=False, next_line=None, handlers=())
             for index, item in enumerate(node.items):
                 here = later if index else place
                 yield from _walruses(item.context_expr, node, here)
@@ -177,21 +197,21 @@ def _of_compound(node: Compound, place: _Place) -> Iterator[Binding]:
         case ast.Match():
             yield from _walruses(node.subject, node, place)
             for case in node.cases:
-                yield from _of_captures(case, node)
+                yield from _of_captures(case, node, place)
                 yield from _walruses(case.guard, node, place, certain=False)
                 yield from _of_block(case.body, _end(case.guard or case.pattern), place, conditional=True)
 
 
-def _of_for_target(node: ast.For | ast.AsyncFor) -> Iterator[Binding]:
+def _of_for_target(node: ast.For | ast.AsyncFor, place: _Place) -> Iterator[Binding]:
     """The target of a loop is bound if the loop ran at all, which the first line of its body shows."""
     first = _first_lines(node.body, _end(node.iter))[0]
-    inner = _Place(certain=False, line=first)
+    inner = _Place(certain=False, line=first, repeated=True, optional=True, doubtful=place.repeated)
     yield from _of_target(node.target, node, inner)
 
 
-def _of_captures(case: ast.match_case, node: ast.Match) -> Iterator[Binding]:
+def _of_captures(case: ast.match_case, node: ast.Match, place: _Place) -> Iterator[Binding]:
     first = _first_lines(case.body, _end(case.guard or case.pattern))[0]
-    inner = _Place(certain=False, line=first)
+    inner = _Place(certain=False, line=first, repeated=place.repeated, optional=True, doubtful=place.repeated)
     names = []
     for pattern in ast.walk(case.pattern):
         name = pattern.rest if isinstance(pattern, ast.MatchMapping) else getattr(pattern, "name", None)
@@ -236,6 +256,7 @@ def _of_block(  # noqa: PLR0913  what a block adds to its place is exactly this
     conditional: bool,
     fragile: bool = False,
     handlers: tuple[int, ...] = (),
+    loop: bool = False,
 ) -> Iterator[Binding]:
     lines = _first_lines(block, header_end)
     for index, statement in enumerate(block):
@@ -246,6 +267,10 @@ def _of_block(  # noqa: PLR0913  what a block adds to its place is exactly this
             fragile=place.fragile or fragile,
             next_line=following,
             handlers=handlers if not place.fragile else (),
+            repeated=place.repeated or loop,
+            # The block of a `with` or `try` is entered whenever the statement is: it can only be left early.
+            optional=place.optional or (conditional and not fragile),
+            doubtful=place.doubtful or (place.repeated and conditional and not fragile),
         )
         yield from _of_statement(statement, inner)
 

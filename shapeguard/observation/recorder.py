@@ -3,6 +3,7 @@
 import ast
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from time import perf_counter_ns
 from types import CodeType
@@ -90,7 +91,7 @@ class Recorder:
         self._open = statement
         inner = (binding for part in body for binding in bindings_of(part))
         # Such a call may swallow what its body raises, so that only a new value proves that it was bound.
-        self._prepare(tuple(Binding(b.target, certain=False, span=b.span) for b in inner), None)
+        self._prepare(tuple(replace(b, certain=False, line=None, doubtful=False) for b in inner), None)
 
     def end(self, raised_at: int | None = None) -> None:
         """The last statement has completed, or has raised at line `raised_at` (0 where that is not known)."""
@@ -141,6 +142,7 @@ class Recorder:
             complete = self._watch.stop()
             hits = self._watch.hits
         self._open, self._bindings, self._before, self._watch = None, (), (), None
+        proven = _proven_targets(bindings, hits)
         seen: dict[str, Sighting] = {}
         for index, binding in enumerate(bindings):
             shown, value = read_target(binding.target, self._namespace)
@@ -148,8 +150,9 @@ class Recorder:
                 continue
             if raised_at is not None or not binding.certain:
                 changed = bool(before) and _changed(before[index], value)
-                silent = binding.in_place and version(value) is None
-                if not _ran(binding, changed=changed, silent=silent, hits=hits, complete=complete, raised_at=raised_at):
+                if changed and not _is_seen(binding, hits):
+                    changed = _can_only_be_bound_here(binding, before[index], value, proven, complete=complete)
+                if not _ran(binding, changed=changed, hits=hits, complete=complete, raised_at=raised_at):
                     continue
             spec = describe(value)
             if is_tensor_like(spec):
@@ -179,19 +182,40 @@ def _token(value: object) -> _Token | None:
 
 
 def _changed(before: _Token | None, value: object) -> bool:
-    if before is None or before.identity != id(value):
-        return True
-    if before.reference is not None and before.reference() is not value:
-        return True
-    return before.version != version(value)
+    return before is None or not _is_same(before, value) or before.version != version(value)
 
 
-def _ran(  # noqa: PLR0913  everything that may prove it
-    binding: Binding, *, changed: bool, silent: bool, hits: set[int] | None, complete: bool, raised_at: int | None
+def _is_same(before: _Token, value: object) -> bool:
+    if before.identity != id(value):
+        return False
+    return before.reference is None or before.reference() is value
+
+
+def _is_seen(binding: Binding, hits: set[int] | None) -> bool:
+    return hits is not None and binding.line in hits
+
+
+def _proven_targets(bindings: tuple[Binding, ...], hits: set[int] | None) -> frozenset[str]:
+    """The targets, as they are written, of which a binding was seen."""
+    return frozenset(ast.unparse(binding.target) for binding in bindings if hits and _is_seen(binding, hits))
+
+
+def _can_only_be_bound_here(
+    binding: Binding, before: _Token | None, value: object, proven: frozenset[str], *, complete: bool
 ) -> bool:
+    """Whether a change is the work of a binding that was not seen: not where anything else explains it as well."""
+    if ast.unparse(binding.target) in proven:
+        return False
+    # Other code may change an object in place, and only this kind of statement puts another one in its place.
+    if binding.optional and before is not None and _is_same(before, value):
+        return False
+    return complete or not binding.doubtful
+
+
+def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bool, raised_at: int | None) -> bool:
     """Whether a target that may have been skipped was bound; in doubt, only a new value counts as proof.
 
-    `silent` is a change in place of what counts none, such as a NumPy array.
+    What changed in place without counting it, such as a NumPy array, is not proven to have changed.
     """
     if hits is None or binding.line is None:
         return changed
@@ -203,7 +227,7 @@ def _ran(  # noqa: PLR0913  everything that may prove it
         return True
     if binding.handlers and complete:
         return changed or not hits.intersection(binding.handlers)
-    return changed or silent
+    return changed
 
 
 def _lines_of_interest(bindings: tuple[Binding, ...]) -> set[int]:

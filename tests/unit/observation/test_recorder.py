@@ -66,7 +66,6 @@ COMPOUND = [
     ("for x in [z(1), z(2)]: pass", "x@1[2]"),
     ("for old in []:\n    keep = z(2)", ""),
     ("for old in []:\n    pass\nelse:\n    x = z(2)", "x@4[2]"),
-    ("for i in range(3):\n    if i == 1:\n        x = z(i)\n    if i == 5:\n        old = z(i)", "x@3[1]"),
     ("for i in range(3):\n    x = z(i)\n    break\nelse:\n    old = z(1)", "x@2[0]"),
     ("i = 0\nwhile i < 3:\n    i += 1\n    x = z(i)", "x@4[3]"),
     ("while false:\n    old = z(2)", ""),
@@ -86,6 +85,8 @@ COMPOUND = [
     ("try:\n    old = boom()\nexcept* ValueError:\n    x = z(2)", "x@4[2]"),
     ("while true:\n    try:\n        old = boom()\n    finally:\n        break", ""),
     ("with suppress(ValueError):\n    x = z(2)\n    old = boom()", "x@2[2]"),
+    ("with suppress(Exception):\n    old[0] = boom()", ""),
+    ("with suppress(Exception):\n    old += boom()", ""),
     ("with suppress(ValueError), Failing() as old:\n    keep = z(2)", ""),
     ("with nullcontext(z(2)) as x:\n    y = z(3)", "x@1[2] y@2[3]"),
     ("with nullcontext(z(2)) as x, nullcontext(z(3)) as y:\n    pass", "x@1[2] y@1[3]"),
@@ -141,6 +142,7 @@ def test_of_two_branches_that_bind_one_name_the_one_that_ran_is_told(
 
 
 ONLY_THE_WATCH_KNOWS = [
+    ("for i in range(3):\n    if i == 1:\n        x = z(i)\n    if i == 5:\n        old = z(i)", "x@3[1]"),
     ("if true:\n    old = old", "old@2[9]"),
     ("if true:\n    old = old\nelse:\n    old = z(3)", "old@2[9]"),
     ("for old in [old]:\n    pass", "old@1[9]"),
@@ -148,8 +150,9 @@ ONLY_THE_WATCH_KNOWS = [
     ("with nullcontext():\n    old = old\n    keep = keep\n    pass", "old@2[9] keep@3[9]"),
     ("match 1:\n    case 1:\n        old = old", "old@3[9]"),
     ("if true:\n    old += 1", "old@2[9]"),
-    ("with nullcontext():\n    old += 1", "old@2[9]"),
-    ("with nullcontext():\n    old[0] = 1", "old@2[9]"),
+    ("with nullcontext():\n    old += 1\n    pass", "old@2[9]"),
+    ("with nullcontext():\n    old[0] = 1\n    pass", "old@2[9]"),
+    ("try:\n    old[0] = 1\nexcept ValueError:\n    pass", "old@2[9]"),
 ]
 
 

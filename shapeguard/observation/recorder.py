@@ -209,7 +209,9 @@ def _can_only_be_bound_here(
     # Other code may change an object in place, and only this kind of statement puts another one in its place.
     if binding.optional and before is not None and _is_same(before, value):
         return False
-    return complete or not binding.doubtful
+    # A name gets another object from elsewhere only through `global` or `globals()`; that is rare, and a training
+    # loop whose `loss` had no row would be worse. Items and attributes are set from everywhere.
+    return complete or not binding.doubtful or isinstance(binding.target, ast.Name)
 
 
 def _ran(binding: Binding, *, changed: bool, hits: set[int] | None, complete: bool, raised_at: int | None) -> bool:

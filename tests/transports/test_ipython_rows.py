@@ -258,3 +258,24 @@ def test_rows_in_a_terminal_stay_out_of_what_the_cell_put_in_place_of_standard_o
     cell = terminal.run("import io, sys\nkept, sys.stdout = sys.stdout, io.StringIO()\nx = torch.ones(2)")
     terminal.shell.user_ns["buffer"], sys.stdout = sys.stdout, terminal["kept"]
     assert "x   f32[2]" in cell.stdout
+
+
+@pytest.mark.usefixtures("untraced")
+def test_a_training_loop_shows_what_its_last_pass_left(notebook: Notebook) -> None:
+    notebook.run("net = torch.nn.Sequential(*[torch.nn.Linear(4, 4) for _ in range(60)])")
+    loop = (
+        "optimizer = torch.optim.Adam(net.parameters())\n"
+        "for epoch in range(2):\n"
+        "    for x in torch.ones(3, 8, 4):\n"
+        "        out = net(x)\n"
+        "        loss = out.square().mean()\n"
+        "        optimizer.zero_grad()\n"
+        "        loss.backward()\n"
+        "        optimizer.step()\n"
+        "    last = loss.detach()\n"
+        "    if epoch == 99:\n"
+        "        never = last\n"
+    )
+    expected = [("x", 3), ("out", 4), ("loss", 5), ("last", 9)]
+    assert [(target, line) for target, _, line in notebook.rows(loop)] == expected
+    assert [(target, line) for target, _, line in notebook.rows(loop)] == expected

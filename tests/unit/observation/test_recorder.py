@@ -66,6 +66,7 @@ COMPOUND = [
     ("for x in [z(1), z(2)]: pass", "x@1[2]"),
     ("for old in []:\n    keep = z(2)", ""),
     ("for old in []:\n    pass\nelse:\n    x = z(2)", "x@4[2]"),
+    ("for i in range(3):\n    if i == 1:\n        x = z(i)\n    if i == 5:\n        old = z(i)", "x@3[1]"),
     ("for i in range(3):\n    x = z(i)\n    break\nelse:\n    old = z(1)", "x@2[0]"),
     ("i = 0\nwhile i < 3:\n    i += 1\n    x = z(i)", "x@4[3]"),
     ("while false:\n    old = z(2)", ""),
@@ -142,7 +143,6 @@ def test_of_two_branches_that_bind_one_name_the_one_that_ran_is_told(
 
 
 ONLY_THE_WATCH_KNOWS = [
-    ("for i in range(3):\n    if i == 1:\n        x = z(i)\n    if i == 5:\n        old = z(i)", "x@3[1]"),
     ("if true:\n    old = old", "old@2[9]"),
     ("if true:\n    old = old\nelse:\n    old = z(3)", "old@2[9]"),
     ("for old in [old]:\n    pass", "old@1[9]"),

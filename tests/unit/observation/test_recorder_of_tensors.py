@@ -46,7 +46,7 @@ BRANCHES = [
     ("for i in range(2000):\n    t += 1\n    if i == 99999:\n        t = torch.ones(5)", "t@2[3]"),
     ("for i in range(2000):\n    t = t * 2\n    if i == 99999:\n        t = torch.ones(5)", "t@2[3]"),
     ("for i in range(2000):\n    setattr(net, 'bias', None)\n    if i == 99999:\n        net.bias = t", ""),
-    ("for i in range(2000):\n    globals().update(t=t * 2)\n    if i == 99999:\n        t = t + 1", ""),
+    ("for i in range(2000):\n    for j in [1]:\n        u = t * 2\n    if i == 99999:\n        t = t + 1", "u@3[3]"),
 ]
 
 

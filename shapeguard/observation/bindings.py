@@ -23,8 +23,6 @@ class Binding:
     """The line of the statement after it in the same block: seen running, this one completed."""
     handlers: tuple[int, ...] = ()
     """Where the `except` blocks begin that could have swallowed it; none of them seen running, it completed."""
-    in_place: bool = False
-    """Whether the target may hold the same object afterwards, changed (`x += 1`, `x[0] = 1`)."""
     span: tuple[int, int] = (0, 0)
     """First and last line of its own statement."""
     repeated: bool = False
@@ -66,8 +64,7 @@ class _Place:
     optional: bool = False
     doubtful: bool = False
 
-    def binding(self, target: Target, statement: ast.AST, *, certain: bool = True, in_place: bool = False) -> Binding:
-        in_place = in_place or not isinstance(target, ast.Name)
+    def binding(self, target: Target, statement: ast.AST, *, certain: bool = True) -> Binding:
         span = (getattr(statement, "lineno", 0), getattr(statement, "end_lineno", 0) or 0)
         proof = self.line if certain else None
         return Binding(
@@ -77,7 +74,6 @@ class _Place:
             self.fragile,
             self.next_line,
             self.handlers,
-            in_place,
             span,
             self.repeated,
             self.optional or not certain,
@@ -95,7 +91,7 @@ def _of_statement(node: ast.stmt, place: _Place) -> Iterator[Binding]:
                 yield from _of_target(target, node, place)
         case ast.AugAssign():
             yield from _walruses(node.value, node, place)
-            yield from _of_target(node.target, node, place, in_place=True)
+            yield from _of_target(node.target, node, place)
         case ast.AnnAssign():
             if node.value is not None:
                 yield from _walruses(node.value, node, place)
@@ -147,17 +143,17 @@ def _name_at(name: str, line: int, column: int) -> ast.Name:
     )
 
 
-def _of_target(target: ast.expr, statement: ast.stmt, place: _Place, *, in_place: bool = False) -> Iterator[Binding]:
+def _of_target(target: ast.expr, statement: ast.stmt, place: _Place) -> Iterator[Binding]:
     match target:
         case ast.Name():
-            yield place.binding(target, statement, in_place=in_place)
+            yield place.binding(target, statement)
         case ast.Attribute():
             yield from _walruses(target.value, statement, place)
-            yield place.binding(target, statement, in_place=True)
+            yield place.binding(target, statement)
         case ast.Subscript():
             yield from _walruses(target.value, statement, place)
             yield from _walruses(target.slice, statement, place)
-            yield place.binding(target, statement, in_place=True)
+            yield place.binding(target, statement)
         case ast.Starred():
             yield from _of_target(target.value, statement, place)
         case ast.Tuple() | ast.List():

@@ -1,7 +1,7 @@
 """The value of a target, read without running the user's code."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from shapeguard.observation.bindings import Target
@@ -10,11 +10,14 @@ from shapeguard.tensors import MISSING, is_tensor, static_attribute
 _KEYS = (str, int, float, bool, bytes, type(None))
 
 
-def read_target(target: Target, namespace: Mapping[str, Any]) -> tuple[Target, Any]:
+def read_target(
+    target: Target, namespace: Mapping[str, Any], *, rebound: Collection[str] = (), keys: Collection[str] = ()
+) -> tuple[Target, Any]:
     """The target and its value; of a target that cannot be read for free, the part of it that can.
 
     `w.data = …` gives `w` and `x[0] = …` gives `x`, since `.data` and `[0]` run aten operations; a property would
-    run the user's own code. MISSING where not even the base is there.
+    run the user's own code. MISSING where not even the base is there, and where it is among `rebound`: then what it
+    is now is not what the target was a part of. A subscript that names one of `keys` is not the one that was bound.
 
     >>> read_target(ast.parse("cache['k']", mode="eval").body, {"cache": {"k": 3}})[1]
     3
@@ -24,16 +27,23 @@ def read_target(target: Target, namespace: Mapping[str, Any]) -> tuple[Target, A
     base = target.value
     if not isinstance(base, (ast.Name, ast.Attribute, ast.Subscript)):
         return target, MISSING
-    shown, owner = read_target(base, namespace)
+    if rebound and ast.unparse(base) in rebound:
+        return target, MISSING
+    shown, owner = read_target(base, namespace, rebound=rebound, keys=keys)
     if owner is MISSING or shown is not base:
         return shown, owner
     value = MISSING
     if not is_tensor(owner):
         if isinstance(target, ast.Attribute):
             value = static_attribute(owner, target.attr)
-        else:
+        elif not keys or keys_of(target).isdisjoint(keys):
             value = _item(owner, _key(target.slice, namespace))
     return (shown, owner) if value is MISSING else (target, value)
+
+
+def keys_of(target: ast.Subscript) -> set[str]:
+    """The names that a subscript is worked out from."""
+    return {node.id for node in ast.walk(target.slice) if isinstance(node, ast.Name)}
 
 
 def _key(node: ast.expr, namespace: Mapping[str, Any]) -> Any:

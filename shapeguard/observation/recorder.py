@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from types import CodeType
 from typing import Any, NamedTuple
 
-from shapeguard.observation.bindings import Binding, bindings_of, simple_target
+from shapeguard.observation.bindings import Binding, Target, bindings_of, simple_target
 from shapeguard.observation.lines import LineWatch, watch_lines
 from shapeguard.observation.readback import read_target
 from shapeguard.records import Spec
@@ -113,7 +113,7 @@ class Recorder:
         self._bindings = bindings
         if all(binding.certain for binding in bindings) and not _may_half_run(self._open, bindings):
             return
-        self._before = tuple(_token(read_target(b.target, self._namespace)[1]) for b in bindings)
+        self._before = tuple(_token(_read_bound(i, bindings, self._namespace)[1]) for i in range(len(bindings)))
         lines = frozenset(_lines_of_interest(bindings))
         if code is not None and lines:
             self._watch = watch_lines(code, lines)
@@ -145,7 +145,7 @@ class Recorder:
         proven = _proven_targets(bindings, hits)
         seen: dict[str, Sighting] = {}
         for index, binding in enumerate(bindings):
-            shown, value = read_target(binding.target, self._namespace)
+            shown, value = _read_bound(index, bindings, self._namespace)
             if value is MISSING:
                 continue
             if raised_at is not None or not binding.certain:
@@ -161,6 +161,18 @@ class Recorder:
                 seen.pop(key, None)
                 seen[key] = Sighting(shown, "binding", spec)
         self.sightings.extend(seen.values())
+
+
+def _read_bound(index: int, bindings: tuple[Binding, ...], namespace: Mapping[str, Any]) -> tuple[Target, Any]:
+    """What a binding's target holds, as far as the bindings beside it left its base and its keys as they were."""
+    binding = bindings[index]
+    if len(bindings) == 1 or isinstance(binding.target, ast.Name):
+        return read_target(binding.target, namespace)
+    names = {other.target.id for other in bindings if isinstance(other.target, ast.Name)}
+    # A base that was bound before, and cannot be bound again, is the one that the target is a part of.
+    later = bindings if binding.repeated else bindings[index + 1 :]
+    rebound = {ast.unparse(other.target) for other in later if other is not binding}
+    return read_target(binding.target, namespace, rebound=rebound, keys=names)
 
 
 class _Token(NamedTuple):

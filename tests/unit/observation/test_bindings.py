@@ -267,23 +267,6 @@ def test_what_proves_that_a_target_was_bound(
 
 
 @pytest.mark.parametrize(
-    ("source", "in_place"),
-    [
-        ("x = 1", {"x": False}),
-        ("x += 1", {"x": True}),
-        ("x.a = 1", {"x.a": True}),
-        ("x[0] = 1", {"x[0]": True}),
-        ("a, b.c = f()", {"a": False, "b.c": True}),
-        ("for a.b in f(): pass", {"a.b": True}),
-        ("(x := 1)", {"x": False}),
-        ("import x", {"x": False}),
-    ],
-)
-def test_targets_that_may_hold_the_same_object_changed(source: str, in_place: dict[str, bool]) -> None:
-    assert {ast.unparse(b.target): b.in_place for b in bindings(source)} == in_place
-
-
-@pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("x = f(\n    1)", {"x": (1, 2)}),

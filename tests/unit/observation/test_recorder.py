@@ -52,6 +52,24 @@ PLAIN = [
     ("assert (x := z(2)) is not None", "x@1[2]"),
 ]
 
+REBOUND = [
+    ("i = 0\nl = [z(1), z(2), 3]\nwhile i < 2:\n    l[i] = z(7)\n    i += 1", "l@2 l@4"),
+    ("d = {'b': z(1)}\nk = 'a'\nd[k], k = z(2), 'b'", "d@1 d@3"),
+    ("d = {'b': z(1)}\nk = 'a'\nk, d[k] = 'b', z(2)", "d@1 d@3"),
+    ("l = [z(1), z(2)]\nfor i in range(2):\n    if i == 0:\n        l[i] = z(7)", "l@1 l@4"),
+    ("class C: w = z(5)\na = C()\na.w, a = z(2), C()", ""),
+    ("class C: w = z(5)\na = C()\na.c = C()\na.c.w, a.c = z(2), C()", ""),
+    ("class C: w = z(5)\na = C()\nwith nullcontext():\n    a.w = z(2)\n    a = C()\n    pass", ""),
+    ("class C: w = z(5)\na = C()\nfor i in range(2):\n    a.w = z(2)\n    a = C()", ""),
+    ("class C: w = z(5)\nfor i in range(2):\n    a = C()\n    if i == 0:\n        a.w = z(2)", ""),
+    ("class C: pass\nwith nullcontext():\n    a = C()\n    a.w = z(2)\n    pass", "a.w@4[2]"),
+    ("class C: pass\na, a.w = C(), z(2)", "a.w@2[2]"),
+    ("l = [z(1), z(2)]\nwith suppress(ValueError):\n    i = 0\n    l[i] = boom()", "l@1"),
+    ("d = {}\nfor i in range(2):\n    d['k'] = z(2)", "d['k']@3[2]"),
+    ("d = {}\nd['a'], d['b'] = z(2), z(3)", "d['a']@2[2] d['b']@2[3]"),
+    ("d = {'a': {'b': z(1)}}\nd['a']['b'], d['a'] = z(2), {'b': z(1)}", "d@1 d['a']@2"),
+]
+
 COMPOUND = [
     ("if false:\n    x = z(2)\nelse:\n    x = z(3)", "x@4[3]"),
     ("if false:\n    old = z(2)", ""),
@@ -109,6 +127,16 @@ COMPOUND = [
 @pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("source", "expected"), PLAIN + COMPOUND)
 def test_what_a_program_binds_is_seen(execute: Execute, source: str, expected: str) -> None:
+    result = execute(source)
+    assert result.error is None
+    assert result.brief == split(expected)
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize(("source", "expected"), REBOUND)
+def test_a_part_is_not_read_from_what_the_same_statement_put_in_its_place(
+    execute: Execute, source: str, expected: str
+) -> None:
     result = execute(source)
     assert result.error is None
     assert result.brief == split(expected)

@@ -104,9 +104,13 @@ def static_attribute(owner: object, name: str) -> Any:
     if found is MISSING:
         return module_entry(owner, name)
     # A function, property or other descriptor of the class would have to be called to know the value.
-    return (
-        MISSING if hasattr(type(found), "__get__") and found is not _instance_dict(owner).get(name, MISSING) else found
-    )
+    return MISSING if _is_descriptor(found) and found is not _instance_dict(owner).get(name, MISSING) else found
+
+
+def _is_descriptor(value: object) -> bool:
+    """Whether a class attribute computes what it gives; asked of the types themselves, past any metaclass."""
+    namespace = type.__dict__["__dict__"].__get__
+    return any("__get__" in namespace(kind) for kind in type.__dict__["__mro__"].__get__(type(value)))
 
 
 # --- one value
@@ -442,7 +446,7 @@ def _is_array_like(value: object) -> bool:
 
 def _array_attribute(value: object, name: str) -> Any:
     found = inspect.getattr_static(value, name, None)
-    if found is None or not hasattr(type(found), "__get__"):
+    if found is None or not _is_descriptor(found):
         return found
     if type(value).__module__ == "__main__" and type(found) is not MemberDescriptorType:
         return None

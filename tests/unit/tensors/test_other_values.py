@@ -514,3 +514,28 @@ def test_a_type_is_named_by_its_module_and_qualified_name(kind: type, name: str)
 )
 def test_what_is_worth_a_row(spec: Spec, *, worth: bool) -> None:
     assert is_tensor_like(spec) is worth
+
+
+def test_no_metaclass_and_no_class_property_of_the_user_is_asked() -> None:
+    asked: list[str] = []
+
+    class Meta(type):
+        def __getattr__(cls, name: str) -> Any:
+            asked.append(name)
+            raise RuntimeError(name)
+
+    class Odd(metaclass=Meta):
+        @property
+        def __class__(self) -> type:
+            asked.append("__class__")
+            return dict
+
+    class Box:
+        pass
+
+    box = Box()
+    box.odd = Odd()  # type: ignore[attr-defined]
+    assert static_attribute(box, "odd") is box.odd  # type: ignore[attr-defined]
+    assert describe(Odd()).kind == "other"
+    assert describe([Odd()]).kind == "other"
+    assert asked == []
